@@ -1,0 +1,22 @@
+//! Events as the host gets them: in order, one at a time, `Ended` last for its call.
+
+use super::call::Call;
+use crate::media::MediaEvent;
+use crate::ua;
+
+#[derive(Clone)]
+pub struct Event {
+    /// The call that it is about, if any. Cloning is an Arc.
+    pub call: Option<Call>,
+    pub kind: EventKind,
+}
+
+#[derive(Clone, Debug)]
+pub enum EventKind {
+    /// Calls (incoming, state, media, ended), accounts, transfer; as the agent says it.
+    Ua(ua::Event),
+    Media(MediaEvent),
+    Phone(super::phone::PhoneStatus),
+    /// Periodic, when asked for.
+    CallStats(crate::media::MediaStats),
+}

@@ -1,0 +1,5 @@
+//! Protocols without I/O: bytes and times in, bytes and decisions out.
+
+pub mod rtp;
+pub mod sdp;
+pub mod sip;

@@ -1,0 +1,1 @@
+//! telephone-event payloads (RFC 4733).

@@ -1,0 +1,10 @@
+//! Foundations without I/O: time, deadlines, handles with generations, randomness as a trait.
+
+mod rng;
+mod slab;
+mod time;
+
+pub use core::time::Duration;
+pub use rng::{Rng, SeededRng};
+pub use slab::{Key, Slab};
+pub use time::Time;
