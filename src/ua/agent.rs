@@ -10,7 +10,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    pub fn new(_config: AgentConfig, _rng: Box<dyn Rng>) -> Agent {
+    pub fn new(_config: AgentConfig, _rng: Box<dyn Rng>, _route: RouteFn) -> Agent {
         todo!()
     }
     pub fn handle_datagram(&mut self, _now: Time, _source: Peer, _bytes: &[u8]) {

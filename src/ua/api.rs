@@ -51,12 +51,13 @@ pub struct AccountConfig {
     pub retry_max: Duration,
 }
 
+/// Our own SIP address (bound address and port) towards a peer: what goes into Via and Contact. The engine looks the
+/// route up, a test answers with a constant. None: no route in that family.
+pub type RouteFn = Box<dyn FnMut(IpAddr) -> Option<SocketAddr> + Send>;
+
 /// The agent's settings, fixed at creation.
 #[derive(Clone)]
 pub struct AgentConfig {
-    /// Address that goes into Via and Contact, per family, as bound (port filled in). The engine resolves
-    /// 0.0.0.0 to the address of the route to the peer and tells it with `local_address_for`.
-    pub local: Vec<SocketAddr>,
     /// Replaces the local address in Contact and SDP.
     pub public_address: Option<IpAddr>,
     pub user_agent: String,
