@@ -1,9 +1,11 @@
 //! A call as the host holds it: shared state, audio, DTMF, commands. Any thread.
 
+use super::config::AudioFormat;
 use super::error::Result;
 use crate::media::MediaStats;
 use crate::proto::sdp::Direction;
-use crate::ua::{CallDirection, CallId, CallState, EndInfo};
+use crate::ua::{AccountId, CallDirection, CallId, CallState, EndInfo};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +15,33 @@ pub struct Call(Arc<CallShared>);
 
 pub struct CallShared {
     _private: (),
+}
+
+/// What was negotiated last.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct CallMediaInfo {
+    /// Seen from us.
+    pub direction: Direction,
+    pub held_by_peer: bool,
+    pub held_by_us: bool,
+    /// Empty before the first negotiation.
+    pub codec: Box<str>,
+    pub remote: Option<SocketAddr>,
+    /// Our RTP address as bound.
+    pub local: Option<SocketAddr>,
+}
+
+/// How `Call::gather_dtmf` collects keys.
+#[derive(Clone, Copy, Debug)]
+pub struct Gather<'a> {
+    pub max: usize,
+    /// Keys that end the input; the one that did is not part of the result.
+    pub terminators: &'a [u8],
+    /// How long the first key may take, and each later one. None: for ever.
+    pub first: Timeout,
+    pub between: Timeout,
+    /// Stops what is being played when the first key comes.
+    pub barge_in: bool,
 }
 
 /// None waits for ever, zero never blocks.
@@ -93,6 +122,43 @@ impl Call {
     pub fn remote_sdp(&self) -> Option<Vec<u8>> {
         todo!()
     }
+    /// Account that the call belongs to.
+    pub fn account(&self) -> Option<AccountId> {
+        todo!()
+    }
+    pub fn media_info(&self) -> CallMediaInfo {
+        todo!()
+    }
+    pub fn is_muted(&self) -> bool {
+        todo!()
+    }
+    /// Last SIP status of the call's INVITE, 0 before any.
+    pub fn last_sip_code(&self) -> u16 {
+        todo!()
+    }
+    /// (since the call was created, since it was answered), both stop at the end.
+    pub fn durations(&self) -> (Duration, Option<Duration>) {
+        todo!()
+    }
+    pub fn audio_format(&self) -> AudioFormat {
+        todo!()
+    }
+    /// The binding's handle of this call. `make` runs at most once, even if threads race; 0 is never stored.
+    pub fn handle_or_init(&self, _make: impl FnOnce() -> u64) -> u64 {
+        todo!()
+    }
+    /// 0 if none was attached (yet).
+    pub fn handle(&self) -> u64 {
+        todo!()
+    }
+    /// What the binding attached to the phone with `Phone::set_handle`.
+    pub fn phone_handle(&self) -> u64 {
+        todo!()
+    }
+    /// True on a thread that is delivering an event of this call's phone right now.
+    pub fn in_callback(&self) -> bool {
+        todo!()
+    }
     pub fn user_data(&self) -> usize {
         todo!()
     }
@@ -111,6 +177,10 @@ impl Call {
     }
     /// Frames taken. Waits for space up to the time-out; legal before the answer.
     pub fn write_audio(&self, _pcm: &[u8], _timeout: Timeout) -> Result<usize> {
+        todo!()
+    }
+    /// Frames that can be read at once.
+    pub fn read_available(&self) -> Result<usize> {
         todo!()
     }
     pub fn write_space(&self) -> Result<usize> {
@@ -167,6 +237,11 @@ impl Call {
         todo!()
     }
     pub fn clear_dtmf(&self) {
+        todo!()
+    }
+    /// Collects keys into `buf` until enough, a terminator or a time-out: how many, and the terminator if one
+    /// ended it. No key at all in time: Err(Timeout). Err(CallEnded) when the call ends with nothing collected.
+    pub fn gather_dtmf(&self, _buf: &mut [u8], _how: &Gather<'_>) -> Result<(usize, Option<u8>)> {
         todo!()
     }
 

@@ -1,5 +1,6 @@
 //! Settings of a phone. Ranges are checked where a value is set (`ffi::config`) and once more by `Phone::new`.
 
+use super::error::{Error, ErrorKind, Result};
 use crate::proto::sip::transaction::Timers;
 use crate::proto::sip::Transport;
 use crate::ua::AccountConfig;
@@ -67,4 +68,115 @@ pub struct PhoneConfig {
     pub rtp_timeout: Duration,
     pub hangup_on_rtp_timeout: bool,
     pub thread_hook: Option<ThreadHook>,
+}
+
+impl AudioFormat {
+    pub const RATES: [u32; 6] = [8000, 16000, 24000, 32000, 44100, 48000];
+
+    pub const fn bytes_per_frame(&self) -> usize {
+        match self.sample {
+            SampleFormat::S16 => 2 * self.channels as usize,
+            SampleFormat::U8 => self.channels as usize,
+        }
+    }
+    /// The byte that silence consists of.
+    pub const fn silence_byte(&self) -> u8 {
+        match self.sample {
+            SampleFormat::S16 => 0,
+            SampleFormat::U8 => 0x80,
+        }
+    }
+}
+
+impl Default for AudioFormat {
+    fn default() -> AudioFormat {
+        AudioFormat { sample: SampleFormat::S16, rate: 8000, channels: 1 }
+    }
+}
+
+impl Default for PhoneConfig {
+    fn default() -> PhoneConfig {
+        PhoneConfig {
+            bind: SocketAddr::from(([0, 0, 0, 0], 5060)),
+            public_address: None,
+            transport: Transport::Udp,
+            account: None,
+            user_agent: concat!("libvoip/", env!("CARGO_PKG_VERSION")).to_owned(),
+            rtp_ports: (10_000, 20_000),
+            codecs: vec!["PCMU".to_owned(), "PCMA".to_owned()],
+            ptime_ms: 20,
+            audio: AudioFormat::default(),
+            jitter: (Duration::from_millis(40), Duration::from_millis(200)),
+            read_buffer_ms: 2000,
+            write_buffer_ms: 2000,
+            max_calls: 64,
+            media_threads: 1,
+            event_mode: EventMode::Thread,
+            max_events: 4096,
+            unhandled_call: 486,
+            timers: Timers {
+                t1: Duration::from_millis(500),
+                t2: Duration::from_secs(4),
+                t4: Duration::from_secs(5),
+                c: Duration::from_secs(180),
+                d: Duration::from_secs(32),
+            },
+            ring_timeout: Duration::from_secs(120),
+            answer_timeout: Duration::ZERO,
+            rtp_timeout: Duration::from_secs(30),
+            hangup_on_rtp_timeout: false,
+            thread_hook: None,
+        }
+    }
+}
+
+impl PhoneConfig {
+    /// The first setting that is out of its range, as an error that names it.
+    pub fn check(&self) -> Result<()> {
+        let range = |message: String| Err(Error::new(ErrorKind::Range, message));
+        let (low, high) = self.rtp_ports;
+        if low > high {
+            return range(format!("rtp ports {low} to {high}: the first is above the last"));
+        }
+        if low == 0 || (low == high && low % 2 == 1) {
+            return range(format!("rtp ports {low} to {high} hold no even port"));
+        }
+        if !AudioFormat::RATES.contains(&self.audio.rate) {
+            return range(format!("audio rate {} Hz is not supported", self.audio.rate));
+        }
+        if self.audio.channels != 1 {
+            return range(format!("{} audio channels, only 1 is supported", self.audio.channels));
+        }
+        if !(10..=200).contains(&self.ptime_ms) || self.ptime_ms % 10 != 0 {
+            return range(format!("ptime {} ms is not one of 10, 20 … 200", self.ptime_ms));
+        }
+        if self.jitter.0 > self.jitter.1 || self.jitter.1 > Duration::from_secs(10) {
+            return range(format!("jitter buffer {:?} to {:?}", self.jitter.0, self.jitter.1));
+        }
+        for (name, ms) in [("read", self.read_buffer_ms), ("write", self.write_buffer_ms)] {
+            if !(20..=60_000).contains(&ms) {
+                return range(format!("{name} buffer of {ms} ms is not within 20 to 60000"));
+            }
+        }
+        for (name, value, most) in [
+            ("calls", self.max_calls, 1_000_000),
+            ("media threads", self.media_threads, 64),
+            ("events", self.max_events, 10_000_000),
+        ] {
+            if value == 0 || value > most {
+                return range(format!("{value} {name}, not within 1 to {most}"));
+            }
+        }
+        if !(400..=699).contains(&self.unhandled_call) {
+            return range(format!(
+                "code {} for unhandled calls is not within 400 to 699",
+                self.unhandled_call
+            ));
+        }
+        if self.transport != Transport::Udp {
+            let message = format!("transport {}", self.transport.as_str());
+            return Err(Error::new(ErrorKind::NotSupported, message));
+        }
+        Ok(())
+    }
 }

@@ -41,8 +41,36 @@ pub struct AccountInfo {
 pub struct PhoneStats {
     pub agent: crate::ua::AgentStats,
     pub events_dropped: u64,
+    /// Waiting in the event queue.
+    pub events_waiting: usize,
     pub media_packets_in: u64,
     pub media_packets_out: u64,
+    pub media_bytes_in: u64,
+    pub media_bytes_out: u64,
+    pub media_send_errors: u64,
+    /// Reports of the media workers that found their queue full.
+    pub media_reports_dropped: u64,
+    /// Wake-ups of the control thread and of all media workers.
+    pub control_wakeups: u64,
+    pub media_wakeups: u64,
+    /// Most datagrams that one wake-up read.
+    pub control_batch_max: u64,
+    pub media_batch_max: u64,
+    /// How late sessions were run, in microseconds: half of them, 99 of 100, worst.
+    pub media_late_p50_us: u32,
+    pub media_late_p99_us: u32,
+    pub media_late_max_us: u32,
+    pub sip_datagrams_in: u64,
+    pub sip_datagrams_out: u64,
+    pub sip_send_errors: u64,
+    /// Commands of the host that found the queue full.
+    pub commands_refused: u64,
+    /// Calls that found no RTP port.
+    pub no_ports: u64,
+    pub calls: usize,
+    pub ports_in_use: usize,
+    /// Panics caught in engine threads and callbacks.
+    pub panics: u64,
 }
 
 /// Delivers one event to the host. Called on the dispatcher thread or in `process_events`, never under a lock.
@@ -128,6 +156,19 @@ impl Phone {
         todo!()
     }
     pub fn ports_in_use(&self) -> usize {
+        todo!()
+    }
+    /// The binding's handle of this phone; 0 until set.
+    pub fn set_handle(&self, _handle: u64) {
+        todo!()
+    }
+    pub fn handle(&self) -> u64 {
+        todo!()
+    }
+    pub fn user_data(&self) -> usize {
+        todo!()
+    }
+    pub fn set_user_data(&self, _value: usize) {
         todo!()
     }
     pub fn config(&self) -> &PhoneConfig {
