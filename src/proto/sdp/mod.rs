@@ -1,6 +1,12 @@
 //! SDP (RFC 8866) and offer/answer (RFC 3264).
+//!
+//! [`session`] holds and writes a description, [`parse`] reads one, [`formats`] finds the payload
+//! formats of a stream, [`negotiate`] makes offers and answers. Driven by the user agent's calls and
+//! by the stand-alone tools; no I/O.
 
+pub mod formats;
 pub mod negotiate;
+pub mod parse;
 pub mod session;
 
 pub use negotiate::{accept_answer, answer, offer, LocalMedia, NegotiateError, Negotiated};
