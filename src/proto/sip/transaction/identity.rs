@@ -1,0 +1,100 @@
+//! Which transaction a message belongs to (RFC 3261 sections 17.1.3 and 17.2.3).
+
+use super::super::{HeaderName, Host, Message, Method, Via};
+use core::fmt::Write;
+
+/// RFC 3261 section 8.1.1.7.
+const MAGIC_COOKIE: &str = "z9hG4bK";
+
+/// The name of a method as it is written.
+fn method_name(method: &Method) -> &str {
+    match method {
+        Method::Invite => "INVITE",
+        Method::Ack => "ACK",
+        Method::Bye => "BYE",
+        Method::Cancel => "CANCEL",
+        Method::Options => "OPTIONS",
+        Method::Register => "REGISTER",
+        Method::Info => "INFO",
+        Method::Prack => "PRACK",
+        Method::Update => "UPDATE",
+        Method::Refer => "REFER",
+        Method::Notify => "NOTIFY",
+        Method::Subscribe => "SUBSCRIBE",
+        Method::Message => "MESSAGE",
+        Method::Publish => "PUBLISH",
+        Method::Other(name) => name,
+    }
+}
+
+/// The identity of a client transaction: branch of the top Via and method of the CSeq.
+pub(super) fn client_id(into: &mut String, branch: &str, method: &Method) {
+    into.clear();
+    into.push_str(branch);
+    into.push('\n');
+    into.push_str(method_name(method));
+}
+
+/// Does the branch come from an element that follows RFC 3261?
+pub(super) fn has_cookie(via: &Via) -> bool {
+    let prefix = via.branch().and_then(|b| b.get(..MAGIC_COOKIE.len()));
+    prefix.is_some_and(|p| p.eq_ignore_ascii_case(MAGIC_COOKIE))
+        && via.branch().is_some_and(|b| b.len() > MAGIC_COOKIE.len())
+}
+
+/// The identity of the server transaction that `request` belongs to, as if its method were `method`
+/// (an ACK and a CANCEL are looked up under INVITE).
+pub(super) fn server_id(into: &mut String, request: &Message, via: &Via, method: &Method) {
+    into.clear();
+    if has_cookie(via) {
+        into.push_str(via.branch().unwrap_or_default());
+        into.push('\n');
+        push_sent_by(into, via);
+    } else {
+        push_rfc2543(into, request);
+    }
+    into.push('\n');
+    into.push_str(method_name(method));
+}
+
+fn push_sent_by(into: &mut String, via: &Via) {
+    match &via.host {
+        Host::Name(name) => into.push_str(name),
+        Host::Ip(ip) => {
+            // Writing to a String can't fail.
+            let _ = write!(into, "{ip}");
+        }
+    }
+    if let Some(port) = via.port {
+        let _ = write!(into, ":{port}");
+    }
+}
+
+/// Without the cookie the branch isn't unique: Request-URI, From tag, Call-ID, CSeq number and the whole
+/// top Via say which transaction it is. The To tag is left out, since the ACK carries that of the response.
+fn push_rfc2543(into: &mut String, request: &Message) {
+    let _ = write!(into, "\r{}\n", request.cseq());
+    for part in [
+        request.request_uri_text(),
+        request.from_tag().unwrap_or_default(),
+        request.call_id(),
+        request.values(HeaderName::Via).next().unwrap_or_default(),
+    ] {
+        into.push_str(part);
+        into.push('\n');
+    }
+}
+
+/// What two copies of one request have in common that came over different paths (RFC 3261 section 8.2.2.2).
+/// None for a request inside a dialog.
+pub(super) fn merge_id(into: &mut String, request: &Message) -> bool {
+    if request.to_tag().is_some() {
+        return false;
+    }
+    into.clear();
+    let _ = write!(into, "{} {}\n", request.cseq(), method_name(request.method()));
+    into.push_str(request.call_id());
+    into.push('\n');
+    into.push_str(request.from_tag().unwrap_or_default());
+    true
+}
