@@ -1,0 +1,43 @@
+# What ctest runs: the C tests of tests/c (C11, again as C++17, under valgrind), the installed packages, the ABI.
+set(valgrind valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite,indirect
+  --errors-for-leak-kinds=definite,indirect --fair-sched=try)
+set(test_env "LD_LIBRARY_PATH=${voip_lib_dir}" "VOIP_BUILD_DIR=${CMAKE_CURRENT_BINARY_DIR}")
+
+function(voip_test_program name source standard language)
+  add_executable(${name} "${source}")
+  target_link_libraries(${name} PRIVATE voip::voip m pthread)
+  target_include_directories(${name} PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}/tests/c")
+  target_compile_options(${name} PRIVATE -Wall -Wextra -g -O1)
+  set_target_properties(${name} PROPERTIES ${language}_STANDARD ${standard} ${language}_STANDARD_REQUIRED ON
+    ${language}_EXTENSIONS ON LINKER_LANGUAGE ${language}
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/tests")
+  add_dependencies(${name} voip-build)
+endfunction()
+
+function(voip_test name)
+  add_test(NAME ${name} COMMAND ${ARGN})
+  set_tests_properties(${name} PROPERTIES ENVIRONMENT "${test_env}" TIMEOUT 300
+    WORKING_DIRECTORY "${CMAKE_CURRENT_SOURCE_DIR}")
+endfunction()
+
+file(GLOB c_tests CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tests/c/*.c")
+foreach(source IN LISTS c_tests)
+  get_filename_component(noun "${source}" NAME_WE)
+  voip_test_program(c11_${noun} "${source}" 11 C)
+  voip_test(c11.${noun}.valgrind ${valgrind} $<TARGET_FILE:c11_${noun}>)
+  # The same source as C++17: the header and the habits of both languages have to fit.
+  set(copy "${CMAKE_CURRENT_BINARY_DIR}/cxx17/${noun}.cpp")
+  configure_file("${source}" "${copy}" COPYONLY)
+  voip_test_program(cxx17_${noun} "${copy}" 17 CXX)
+  voip_test(cxx17.${noun} $<TARGET_FILE:cxx17_${noun}>)
+endforeach()
+
+file(GLOB cpp_tests CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tests/c/*.cpp")
+foreach(source IN LISTS cpp_tests)
+  get_filename_component(noun "${source}" NAME_WE)
+  voip_test_program(hpp_${noun} "${source}" 17 CXX)
+  voip_test(hpp.${noun}.valgrind ${valgrind} $<TARGET_FILE:hpp_${noun}>)
+endforeach()
+
+voip_test(consumer ${CMAKE_CURRENT_SOURCE_DIR}/tests/consumer/run)
+voip_test(abi python3 ${CMAKE_CURRENT_SOURCE_DIR}/tests/abi/check)
