@@ -2,6 +2,16 @@
 //!
 //! Per packet nothing here allocates, locks or logs.
 
+pub mod host_ring;
+pub mod meter;
+pub mod params;
+pub mod player;
+pub mod recorder;
 pub mod session;
 
-pub use session::{MediaEvent, MediaStats, Session, SessionConfig};
+pub use host_ring::{AudioReader, AudioWriter, HostAudio};
+pub use meter::Level;
+pub use params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
+pub use player::{PlayFeed, PlaySource};
+pub use recorder::{record_tap, RecordDrain, RecordTap};
+pub use session::Session;

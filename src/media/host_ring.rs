@@ -1,0 +1,217 @@
+//! The two rings between a session and its host: received audio one way, audio to send the other.
+//!
+//! Each is wait-free with one producer and one consumer, and counts in frames of the host's rate. The
+//! producer of a ring can't take the oldest frames back, so the bound on latency is kept by the consumer:
+//! when received audio had to be thrown away since the ring was full, the ring is marked stale, and the
+//! reader forgets what is in it before it reads on. A host that comes back from a pause hears what is said
+//! now, not what was said then. The marks are two atomic words shared by both ends.
+
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use rtrb::chunks::ChunkError;
+use rtrb::{Consumer, Producer, RingBuffer};
+use std::sync::Arc;
+
+/// The host's two ends.
+#[derive(Debug)]
+pub struct HostAudio {
+    pub reader: AudioReader,
+    pub writer: AudioWriter,
+}
+
+/// The session's two ends.
+#[derive(Debug)]
+pub struct SessionAudio {
+    received: Producer<i16>,
+    to_send: Consumer<i16>,
+    marks: Arc<Marks>,
+    /// Frames taken out of `to_send` since the start.
+    taken: u64,
+}
+
+#[derive(Default, Debug)]
+struct Marks {
+    /// Received audio was thrown away: what lies in the ring is from before a hole.
+    stale: AtomicBool,
+    /// Everything up to this count of written frames is to be forgotten.
+    flush_to: AtomicU64,
+}
+
+/// Both rings, with the capacities in frames.
+pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
+    let marks = Arc::new(Marks::default());
+    let (received, reader) = RingBuffer::new(read_frames.max(1));
+    let (writer, to_send) = RingBuffer::new(write_frames.max(1));
+    let session = SessionAudio { received, to_send, marks: marks.clone(), taken: 0 };
+    let reader = AudioReader { ring: reader, marks: marks.clone() };
+    let writer = AudioWriter { ring: writer, marks, written: 0 };
+    (session, HostAudio { reader, writer })
+}
+
+/// Received audio, for the host.
+#[derive(Debug)]
+pub struct AudioReader {
+    ring: Consumer<i16>,
+    marks: Arc<Marks>,
+}
+
+impl AudioReader {
+    fn forget_stale(&mut self) {
+        if self.marks.stale.load(Ordering::Relaxed) && self.marks.stale.swap(false, Ordering::Acquire) {
+            self.clear();
+        }
+    }
+
+    /// Takes up to `out.len()` frames; how many. Empty is empty: nothing is made up.
+    pub fn read(&mut self, out: &mut [i16]) -> usize {
+        self.forget_stale();
+        self.ring.pop_partial_slice(out).0.len()
+    }
+    /// Frames that a read would give.
+    pub fn available(&mut self) -> usize {
+        self.forget_stale();
+        self.ring.slots()
+    }
+    /// Forgets everything received so far; how many frames that were.
+    pub fn clear(&mut self) -> usize {
+        let n = self.ring.slots();
+        if let Ok(chunk) = self.ring.read_chunk(n) {
+            chunk.commit_all();
+        }
+        n
+    }
+    /// The session is gone: what is available is all there will be.
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+    pub fn capacity(&self) -> usize {
+        self.ring.buffer().capacity()
+    }
+}
+
+/// Audio to send, from the host.
+#[derive(Debug)]
+pub struct AudioWriter {
+    ring: Producer<i16>,
+    marks: Arc<Marks>,
+    written: u64,
+}
+
+impl AudioWriter {
+    /// Gives up to `frames.len()` frames; how many were taken.
+    pub fn write(&mut self, frames: &[i16]) -> usize {
+        let n = self.ring.push_partial_slice(frames).0.len();
+        self.written += n as u64;
+        n
+    }
+    pub fn space(&self) -> usize {
+        self.ring.slots()
+    }
+    /// Frames written that the session has not taken.
+    pub fn pending(&self) -> usize {
+        self.capacity() - self.ring.slots()
+    }
+    /// Forgets what was written and not sent. What is written after this call stays. The space comes back
+    /// with the session's next tick.
+    pub fn flush(&mut self) {
+        self.marks.flush_to.store(self.written, Ordering::Release);
+    }
+    pub fn is_closed(&self) -> bool {
+        self.ring.is_abandoned()
+    }
+    pub fn capacity(&self) -> usize {
+        self.ring.buffer().capacity()
+    }
+}
+
+impl SessionAudio {
+    /// Hands received frames to the host; how many had to be thrown away.
+    pub fn deliver(&mut self, frames: &[i16]) -> usize {
+        match self.received.push_entire_slice(frames) {
+            Ok(()) => 0,
+            Err(ChunkError::TooFewSlots(_)) => {
+                self.marks.stale.store(true, Ordering::Release);
+                frames.len()
+            }
+        }
+    }
+
+    /// Takes up to `out.len()` frames of what the host wrote; how many.
+    pub fn take(&mut self, out: &mut [i16]) -> usize {
+        self.forget_flushed();
+        let n = self.to_send.pop_partial_slice(out).0.len();
+        self.taken += n as u64;
+        n
+    }
+
+    fn forget_flushed(&mut self) {
+        let flush_to = self.marks.flush_to.load(Ordering::Acquire);
+        let Some(behind) = flush_to.checked_sub(self.taken).filter(|&n| n > 0) else { return };
+        let n = self.to_send.slots().min(behind as usize);
+        if let Ok(chunk) = self.to_send.read_chunk(n) {
+            chunk.commit_all();
+            self.taken += n as u64;
+        }
+    }
+
+    /// Forgets what the host wrote so far.
+    pub fn flush_to_send(&mut self) {
+        let n = self.to_send.slots();
+        if let Ok(chunk) = self.to_send.read_chunk(n) {
+            chunk.commit_all();
+            self.taken += n as u64;
+        }
+    }
+    /// Frames the host has written and the session not taken.
+    pub fn pending(&mut self) -> usize {
+        self.forget_flushed();
+        self.to_send.slots()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_is_empty_and_silence_is_audio() {
+        let (mut session, mut host) = host_rings(320, 320);
+        let mut out = [7i16; 160];
+        assert_eq!(host.reader.read(&mut out), 0);
+        session.deliver(&[0; 80]);
+        assert_eq!(host.reader.read(&mut out), 80);
+        assert_eq!(out[..80], [0; 80]);
+    }
+
+    #[test]
+    fn after_an_overrun_the_reader_hears_only_what_comes_now() {
+        let (mut session, mut host) = host_rings(320, 320);
+        assert_eq!(session.deliver(&[1; 160]), 0);
+        assert_eq!(session.deliver(&[2; 160]), 0);
+        assert_eq!(session.deliver(&[3; 160]), 160);
+        let mut out = [0i16; 320];
+        assert_eq!(host.reader.read(&mut out), 0);
+        assert_eq!(session.deliver(&[4; 160]), 0);
+        assert_eq!(host.reader.read(&mut out), 160);
+        assert_eq!(out[0], 4);
+    }
+
+    #[test]
+    fn a_flush_forgets_what_was_written_before_and_keeps_what_comes_after() {
+        let (mut session, mut host) = host_rings(320, 320);
+        host.writer.write(&[1; 200]);
+        host.writer.flush();
+        host.writer.write(&[2; 100]);
+        let mut out = [0i16; 320];
+        assert_eq!(session.take(&mut out), 100);
+        assert!(out[..100].iter().all(|&s| s == 2));
+        assert_eq!(host.writer.space(), 320);
+    }
+
+    #[test]
+    fn each_end_sees_when_the_other_is_gone() {
+        let (session, host) = host_rings(10, 10);
+        assert!(!host.reader.is_closed());
+        drop(session);
+        assert!(host.reader.is_closed() && host.writer.is_closed());
+    }
+}
