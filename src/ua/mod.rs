@@ -5,6 +5,7 @@
 
 pub mod agent;
 pub mod api;
+pub mod registration;
 
 pub use agent::Agent;
 pub use api::*;

@@ -3,27 +3,6 @@
 use super::session::{Attribute, Media};
 use crate::proto::rtp::PayloadFormat;
 
-/// Name, clock rate and channels of the static audio payload types (RFC 3551 table 4).
-const STATIC_AUDIO: [(u8, &str, u32, u8); 17] = [
-    (0, "PCMU", 8000, 1),
-    (3, "GSM", 8000, 1),
-    (4, "G723", 8000, 1),
-    (5, "DVI4", 8000, 1),
-    (6, "DVI4", 16_000, 1),
-    (7, "LPC", 8000, 1),
-    (8, "PCMA", 8000, 1),
-    (9, "G722", 8000, 1),
-    (10, "L16", 44_100, 2),
-    (11, "L16", 44_100, 1),
-    (12, "QCELP", 8000, 1),
-    (13, "CN", 8000, 1),
-    (14, "MPA", 90_000, 1),
-    (15, "G728", 8000, 1),
-    (16, "DVI4", 11_025, 1),
-    (17, "DVI4", 22_050, 1),
-    (18, "G729", 8000, 1),
-];
-
 /// The formats of a stream in its order. An rtpmap overrides the static table; a format that neither
 /// names (an unknown dynamic type, text that is no payload type) is left out.
 pub fn payload_formats(media: &Media) -> Vec<PayloadFormat> {
@@ -42,12 +21,14 @@ pub fn payload_formats(media: &Media) -> Vec<PayloadFormat> {
 
 /// The format that stands behind one payload type of a stream.
 pub fn payload_format(media: &Media, payload_type: u8) -> Option<PayloadFormat> {
-    let (name, clock_rate, channels) = media
-        .attribute_values("rtpmap")
-        .find_map(|value| rtpmap(value, payload_type))
-        .or_else(|| static_audio(payload_type))?;
+    let mapped = media.attribute_values("rtpmap").find_map(|value| rtpmap(value, payload_type));
+    let mut format = match mapped {
+        Some((name, clock_rate, channels)) => PayloadFormat::new(payload_type, name, clock_rate, channels),
+        None => PayloadFormat::static_format(payload_type).ok()?,
+    };
     let fmtp = media.attribute_values("fmtp").find_map(|value| for_type(value, payload_type));
-    Some(PayloadFormat { payload_type, name: name.into(), clock_rate, channels, fmtp: fmtp.map(Box::from) })
+    format.fmtp = fmtp.map(Box::from);
+    Some(format)
 }
 
 /// The same codec, whatever the payload type: name without case, clock rate, channels.
@@ -81,11 +62,6 @@ pub fn attributes_of(format: &PayloadFormat) -> Vec<Attribute> {
         attributes.push(Attribute::new("fmtp", &format!("{payload_type} {fmtp}")));
     }
     attributes
-}
-
-fn static_audio(payload_type: u8) -> Option<(&'static str, u32, u8)> {
-    let row = STATIC_AUDIO.iter().find(|row| row.0 == payload_type)?;
-    Some((row.1, row.2, row.3))
 }
 
 /// The rest of `101 0-15` when it speaks of that payload type.
