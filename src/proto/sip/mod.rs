@@ -3,6 +3,8 @@
 pub mod auth;
 pub mod dialog;
 pub mod message;
+pub mod status;
+pub(crate) mod text;
 pub mod transaction;
 pub mod uri;
 

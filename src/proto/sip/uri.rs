@@ -1,6 +1,12 @@
 //! SIP, SIPS and tel URIs (RFC 3261 section 19.1, RFC 3966).
+//!
+//! A URI is parsed into owned parts that keep their escapes, compared by section 19.1.4 and written
+//! back by `Display`. Nothing here resolves names or decides where a request goes.
 
-use core::net::IpAddr;
+use super::text::{self, error, Params};
+use super::ParseError;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Scheme {
@@ -11,11 +17,46 @@ pub enum Scheme {
     Other(Box<str>),
 }
 
+impl Scheme {
+    pub fn as_str(&self) -> &str {
+        match self {
+            Scheme::Sip => "sip",
+            Scheme::Sips => "sips",
+            Scheme::Tel => "tel",
+            Scheme::Other(name) => name,
+        }
+    }
+    /// `sip` or `sips`: the URI has a user and a host.
+    pub fn is_sip(&self) -> bool {
+        matches!(self, Scheme::Sip | Scheme::Sips)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum Host {
     /// Lower case.
     Name(Box<str>),
     Ip(IpAddr),
+}
+
+impl Host {
+    /// A name, an IPv4 address or an IPv6 reference in brackets.
+    pub fn parse(text: &str) -> Result<Host, ParseError> {
+        match parse_host_port(text)? {
+            (host, None) => Ok(host),
+            (_, Some(_)) => Err(error(0, "a host without a port")),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Name(name) => f.write_str(name),
+            Host::Ip(IpAddr::V4(ip)) => ip.fmt(f),
+            Host::Ip(IpAddr::V6(ip)) => write!(f, "[{ip}]"),
+        }
+    }
 }
 
 /// One URI, owned. `user` and `password` keep their escapes.
@@ -24,6 +65,7 @@ pub struct Uri {
     pub scheme: Scheme,
     pub user: Option<Box<str>>,
     pub password: Option<Box<str>>,
+    /// An empty name for `Tel` and `Other`.
     pub host: Host,
     pub port: Option<u16>,
     /// In the order of the text; names as written, compared without case.
@@ -35,26 +77,301 @@ pub struct Uri {
 }
 
 impl Uri {
-    pub fn parse(text: &str) -> Result<Uri, super::ParseError> {
-        let _ = text;
-        todo!()
+    pub fn parse(text: &str) -> Result<Uri, ParseError> {
+        if let Some(at) = text.bytes().position(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
+            return Err(error(at, "a URI without white space, quotes or angle brackets"));
+        }
+        let colon = text.find(':').ok_or(error(0, "a URI scheme"))?;
+        let (name, rest) = (&text[..colon], &text[colon + 1..]);
+        let scheme = parse_scheme(name)?;
+        if rest.is_empty() {
+            return Err(error(colon + 1, "something after the scheme"));
+        }
+        match scheme {
+            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest).map_err(|e| e.shifted(colon + 1)),
+            scheme => parse_opaque(scheme, rest).map_err(|e| e.shifted(colon + 1)),
+        }
     }
+    /// The value of a parameter; None when it is missing or has no value.
     pub fn param(&self, name: &str) -> Option<&str> {
-        let _ = name;
-        todo!()
+        text::find_param(&self.params, name)?.as_deref()
     }
     pub fn has_param(&self, name: &str) -> bool {
-        let _ = name;
-        todo!()
+        text::find_param(&self.params, name).is_some()
     }
     /// RFC 3261 section 19.1.4.
     pub fn equivalent(&self, other: &Uri) -> bool {
-        let _ = other;
-        todo!()
+        if self.scheme != other.scheme {
+            return false;
+        }
+        match self.scheme {
+            Scheme::Sip | Scheme::Sips => {
+                same_escaped(self.user.as_deref(), other.user.as_deref())
+                    && same_escaped(self.password.as_deref(), other.password.as_deref())
+                    && self.host == other.host
+                    && self.port == other.port
+                    && params_agree(self, other)
+                    && headers_agree(self.headers.as_deref(), other.headers.as_deref())
+            }
+            Scheme::Tel => same_tel(self, other),
+            Scheme::Other(_) => self.opaque == other.opaque,
+        }
     }
     /// `user` without its escapes.
     pub fn user_unescaped(&self) -> Option<String> {
-        todo!()
+        self.user.as_deref().map(|user| String::from_utf8_lossy(&unescape(user)).into_owned())
     }
 }
-// Display writes the URI text.
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", self.scheme.as_str())?;
+        if let Some(opaque) = &self.opaque {
+            return f.write_str(opaque);
+        }
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        write!(f, "{}", self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        for (name, value) in &self.params {
+            match value {
+                Some(value) => write!(f, ";{name}={value}")?,
+                None => write!(f, ";{name}")?,
+            }
+        }
+        match &self.headers {
+            Some(headers) => write!(f, "?{headers}"),
+            None => Ok(()),
+        }
+    }
+}
+
+fn parse_scheme(name: &str) -> Result<Scheme, ParseError> {
+    let starts = name.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    if !starts || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')) {
+        return Err(error(0, "a URI scheme"));
+    }
+    Ok(match name.len() {
+        3 if name.eq_ignore_ascii_case("sip") => Scheme::Sip,
+        4 if name.eq_ignore_ascii_case("sips") => Scheme::Sips,
+        3 if name.eq_ignore_ascii_case("tel") => Scheme::Tel,
+        _ => Scheme::Other(name.to_ascii_lowercase().into()),
+    })
+}
+
+/// Everything after `sip:`.
+fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
+    // `;`, `?` and `/` may stand in a user (RFC 4475 section 3.1.1.9), `@` nowhere but behind it.
+    let (user, password, after) = match rest.split_once('@') {
+        Some((userinfo, after)) => {
+            let (user, password) = match userinfo.split_once(':') {
+                Some((user, password)) => (user, Some(password.into())),
+                None => (userinfo, None),
+            };
+            if user.is_empty() {
+                return Err(error(0, "a user before the at sign"));
+            }
+            (Some(user.into()), password, after)
+        }
+        None => (None, None, rest),
+    };
+    let base = rest.len() - after.len();
+    let (main, headers) = match after.split_once('?') {
+        Some((main, headers)) => (main, Some(headers.into())),
+        None => (after, None),
+    };
+    let host_end = main.find(';').unwrap_or(main.len());
+    let (host, port) = parse_host_port(&main[..host_end]).map_err(|e| e.shifted(base))?;
+    let params = parse_uri_params(&main[host_end..]).map_err(|e| e.shifted(base + host_end))?;
+    Ok(Uri { scheme, user, password, host, port, params, headers, opaque: None })
+}
+
+fn parse_opaque(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
+    let params = match (&scheme, rest.find(';')) {
+        (Scheme::Tel, Some(semicolon)) => {
+            parse_uri_params(&rest[semicolon..]).map_err(|e| e.shifted(semicolon))?
+        }
+        _ => Vec::new(),
+    };
+    Ok(Uri {
+        scheme,
+        user: None,
+        password: None,
+        host: Host::Name("".into()),
+        port: None,
+        params,
+        headers: None,
+        opaque: Some(rest.into()),
+    })
+}
+
+/// Parameters of a URI keep their escapes and have no quoted strings; an empty one is skipped.
+fn parse_uri_params(text: &str) -> Result<Params, ParseError> {
+    let mut params = Params::new();
+    for param in text.split(';').filter(|p| !p.is_empty()) {
+        let (name, value) = match param.split_once('=') {
+            Some((name, value)) => (name, Some(value.into())),
+            None => (param, None),
+        };
+        if name.is_empty() || params.len() == 64 {
+            return Err(error(text::offset_in(text, param), "a URI parameter name, at most 64 of them"));
+        }
+        params.push((name.into(), value));
+    }
+    Ok(params)
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`; white space is allowed around the colon, as in a Via.
+pub(crate) fn parse_host_port(text: &str) -> Result<(Host, Option<u16>), ParseError> {
+    let text = text::trim(text);
+    let (host, rest) = match text.strip_prefix('[') {
+        Some(inner) => {
+            let close = inner.find(']').ok_or(error(text.len(), "a closing bracket"))?;
+            (Host::Ip(IpAddr::V6(parse_v6(&inner[..close])?)), &inner[close + 1..])
+        }
+        None => {
+            let end = text.find(':').unwrap_or(text.len());
+            (parse_name(text::trim(&text[..end]))?, &text[end..])
+        }
+    };
+    let at = text.len() - rest.len();
+    let rest = text::trim(rest);
+    if rest.is_empty() {
+        return Ok((host, None));
+    }
+    let port = rest.strip_prefix(':').map(text::trim).and_then(text::parse_digits);
+    match port.and_then(|p| u16::try_from(p).ok()) {
+        Some(port) => Ok((host, Some(port))),
+        None => Err(error(at, "a port from 0 to 65535")),
+    }
+}
+
+/// RFC 5118 section 4.10: the grammar of RFC 3261 let three colons through; they are read as two.
+fn parse_v6(text: &str) -> Result<Ipv6Addr, ParseError> {
+    let parsed = match text.contains(":::") {
+        true => text.replacen(":::", "::", 1).parse(),
+        false => text.parse(),
+    };
+    parsed.map_err(|_| error(1, "an IPv6 address"))
+}
+
+/// Underscores are no part of host names, but of many that are sent.
+fn parse_name(name: &str) -> Result<Host, ParseError> {
+    if let Ok(ip) = name.parse::<Ipv4Addr>() {
+        return Ok(Host::Ip(IpAddr::V4(ip)));
+    }
+    if name.is_empty() || name.len() > 255 {
+        return Err(error(0, "a host"));
+    }
+    match name.bytes().position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'.' | b'_')) {
+        Some(at) => Err(error(at, "a host name")),
+        None => Ok(Host::Name(name.to_ascii_lowercase().into())),
+    }
+}
+
+/// `%41` becomes `A`; a percent sign without two hex digits stays.
+pub(crate) fn unescape(text: &str) -> Vec<u8> {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while let Some(&b) = bytes.get(i) {
+        let hex = |at: usize| bytes.get(at).and_then(|b| char::from(*b).to_digit(16));
+        match (b, hex(i + 1), hex(i + 2)) {
+            (b'%', Some(high), Some(low)) => {
+                out.push((high * 16 + low) as u8);
+                i += 3;
+            }
+            _ => {
+                out.push(b);
+                i += 1;
+            }
+        }
+    }
+    out
+}
+
+/// Characters outside of the reserved set are equal to their escapes; a reserved one isn't.
+fn canonical(text: &str) -> Vec<u8> {
+    const RESERVED: &[u8] = b";/?:@&=+$,%";
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('%') {
+        out.extend_from_slice(&rest.as_bytes()[..at]);
+        let escape = rest.get(at..at + 3).unwrap_or("");
+        match unescape(escape).as_slice() {
+            [byte] if escape.len() == 3 && !RESERVED.contains(byte) => out.push(*byte),
+            _ if escape.len() == 3 => out.extend_from_slice(escape.to_ascii_uppercase().as_bytes()),
+            _ => {
+                out.push(b'%');
+                rest = &rest[at + 1..];
+                continue;
+            }
+        }
+        rest = &rest[at + 3..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
+}
+
+fn same_escaped(a: Option<&str>, b: Option<&str>) -> bool {
+    a == b || matches!((a, b), (Some(a), Some(b)) if canonical(a) == canonical(b))
+}
+
+fn same_value(a: Option<&str>, b: Option<&str>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => canonical(a).eq_ignore_ascii_case(&canonical(b)),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// A parameter in both must match; `user`, `ttl`, `method`, `maddr` and `transport` must not stand in one only.
+fn params_agree(a: &Uri, b: &Uri) -> bool {
+    const DECISIVE: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
+    let one_way = |a: &Uri, b: &Uri| {
+        a.params.iter().all(|(name, value)| match text::find_param(&b.params, name) {
+            Some(other) => same_value(value.as_deref(), other.as_deref()),
+            None => !DECISIVE.iter().any(|d| name.eq_ignore_ascii_case(d)),
+        })
+    };
+    one_way(a, b) && one_way(b, a)
+}
+
+/// Header components are never ignored; their order doesn't matter.
+fn headers_agree(a: Option<&str>, b: Option<&str>) -> bool {
+    let sorted = |text: &str| {
+        let mut parts: Vec<(String, Vec<u8>)> = text
+            .split('&')
+            .map(|part| part.split_once('=').unwrap_or((part, "")))
+            .map(|(name, value)| (name.to_ascii_lowercase(), canonical(value)))
+            .collect();
+        parts.sort();
+        parts
+    };
+    match (a, b) {
+        (Some(a), Some(b)) => sorted(a) == sorted(b),
+        (a, b) => a.is_none() && b.is_none(),
+    }
+}
+
+/// RFC 3966 section 4: visual separators and case don't count, every parameter does.
+fn same_tel(a: &Uri, b: &Uri) -> bool {
+    let number = |uri: &Uri| -> String {
+        let text = uri.opaque.as_deref().unwrap_or("");
+        let digits = text.split(';').next().unwrap_or("");
+        digits.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).flat_map(char::to_lowercase).collect()
+    };
+    let one_way = |a: &Uri, b: &Uri| {
+        a.params.iter().all(|(name, value)| {
+            let other = text::find_param(&b.params, name);
+            other.is_some_and(|other| same_value(value.as_deref(), other.as_deref()))
+        })
+    };
+    number(a) == number(b) && one_way(a, b) && one_way(b, a)
+}

@@ -1,0 +1,98 @@
+//! `"display" <uri>;params` and `uri;params` (RFC 3261 section 20.10 and 25.1).
+
+use super::ParseError;
+use crate::proto::sip::text::{self, error};
+use crate::proto::sip::uri::Uri;
+use core::fmt;
+
+/// `"display" <uri>;params` or `uri;params`.
+#[derive(Clone, Debug)]
+pub struct NameAddr {
+    /// Unquoted, unescaped.
+    pub display: Option<Box<str>>,
+    pub uri: Uri,
+    /// The URI as it was written (for echoing).
+    pub uri_text: Box<str>,
+    /// Header parameters (tag, q, expires …), without quotes and escapes.
+    pub params: Vec<(Box<str>, Option<Box<str>>)>,
+}
+
+impl NameAddr {
+    pub fn parse(whole: &str) -> Result<NameAddr, ParseError> {
+        let value = text::trim(whole);
+        let base = text::offset_in(whole, value);
+        parse_trimmed(value).map_err(|e| e.shifted(base))
+    }
+    pub fn tag(&self) -> Option<&str> {
+        self.param("tag")
+    }
+    pub fn param(&self, name: &str) -> Option<&str> {
+        text::find_param(&self.params, name)?.as_deref()
+    }
+    pub fn has_param(&self, name: &str) -> bool {
+        text::find_param(&self.params, name).is_some()
+    }
+}
+
+fn parse_trimmed(value: &str) -> Result<NameAddr, ParseError> {
+    let (display, open) = display_name(value)?;
+    let Some(open) = open else { return bare(value) };
+    let inside = &value[open + 1..];
+    let close = inside.find('>').ok_or(error(value.len(), "a closing angle bracket"))?;
+    let uri_text = text::trim(&inside[..close]);
+    let uri = Uri::parse(uri_text).map_err(|e| e.shifted(text::offset_in(value, uri_text)))?;
+    let after = open + 1 + close + 1;
+    let params = text::parse_params(&value[after..]).map_err(|e| e.shifted(after))?;
+    Ok(NameAddr { display, uri, uri_text: uri_text.into(), params })
+}
+
+/// The display name and where `<` stands. No white space is needed between them
+/// (RFC 4475 section 3.1.1.6); unquoted names may hold what the grammar forbids (3.1.2.15).
+fn display_name(value: &str) -> Result<(Option<Box<str>>, Option<usize>), ParseError> {
+    if value.starts_with('"') {
+        let len = text::quoted_len(value).ok_or(error(value.len(), "a closing quote"))?;
+        let rest = &value[len..];
+        let gap = rest.len() - rest.trim_start_matches(text::is_lws).len();
+        return match rest[gap..].starts_with('<') {
+            true => Ok((Some(text::unquote(&value[..len]).into()), Some(len + gap))),
+            false => Err(error(len + gap, "an opening angle bracket")),
+        };
+    }
+    match value.find('<') {
+        Some(open) => {
+            let name = text::trim(&value[..open]);
+            Ok(((!name.is_empty()).then(|| name.into()), Some(open)))
+        }
+        None => Ok((None, None)),
+    }
+}
+
+/// Without angle brackets parameters belong to the header, and a URI with `?` or `,` isn't allowed
+/// (RFC 3261 section 20.10, RFC 4475 section 3.1.2.13).
+fn bare(value: &str) -> Result<NameAddr, ParseError> {
+    let end = value.find(';').unwrap_or(value.len());
+    let uri_text = text::trim(&value[..end]);
+    if let Some(at) = uri_text.find(['?', ',']) {
+        return Err(error(at, "angle brackets around this URI"));
+    }
+    let uri = Uri::parse(uri_text)?;
+    let params = text::parse_params(&value[end..]).map_err(|e| e.shifted(end))?;
+    Ok(NameAddr { display: None, uri, uri_text: uri_text.into(), params })
+}
+
+impl fmt::Display for NameAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = String::with_capacity(64);
+        if let Some(display) = &self.display {
+            text::push_quoted(&mut out, display);
+            out.push(' ');
+        }
+        out.push('<');
+        out.push_str(&self.uri_text);
+        out.push('>');
+        for (name, value) in &self.params {
+            text::push_param(&mut out, name, value.as_deref());
+        }
+        f.write_str(&out)
+    }
+}

@@ -1,0 +1,121 @@
+//! Writing responses (RFC 3261 section 8.2.6, 18.2.1; RFC 3581).
+
+use super::build::Writer;
+use super::{HeaderName, Message, ParseError, Via};
+use crate::proto::sip::status::status_phrase;
+use crate::proto::sip::text::{self, List};
+use crate::proto::sip::uri::Host;
+use core::net::{IpAddr, SocketAddr};
+
+/// Writes a response to a request: copies Via, From, To, Call-ID, CSeq (and Record-Route when asked).
+#[derive(Debug)]
+pub struct ResponseBuilder {
+    writer: Writer,
+    /// The request's To, held back until we know the tag; written before anything else of the caller's.
+    to: Option<(String, bool)>,
+    record_route: Vec<String>,
+}
+
+impl ResponseBuilder {
+    /// Also adds `received` and `rport` to the top Via (RFC 3261 section 18.2.1, RFC 3581).
+    pub fn new(request: &Message, status: u16, reason: Option<&str>, source: SocketAddr) -> Self {
+        let mut writer = Writer::new();
+        let reason = reason.unwrap_or_else(|| status_phrase(status));
+        writer.check(reason, |b| matches!(b, b'\r' | b'\n' | 0), "a reason without CR, LF and NUL");
+        if !(100..700).contains(&status) {
+            writer.refuse("a status from 100 to 699");
+        }
+        writer.raw_line(&["SIP/2.0 ", &status.to_string(), " ", reason]);
+        let mut vias = request.headers(HeaderName::Via);
+        if let Some(first) = vias.next() {
+            writer.raw_line(&["Via: ", &top_via(first, source)]);
+        }
+        vias.for_each(|via| writer.raw_line(&["Via: ", via]));
+        for name in [HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
+            if let Some(value) = request.header(name) {
+                writer.raw_line(&[name.as_str(), ": ", value]);
+            }
+        }
+        // RFC 3261 section 8.2.6.1: a 100 carries the request's Timestamp.
+        if let (100, Some(value)) = (status, request.header(HeaderName::Timestamp)) {
+            writer.raw_line(&["Timestamp: ", value]);
+        }
+        let to = request.header(HeaderName::To).map(|to| (to.to_owned(), text::tag_of(to).is_some()));
+        let record_route = request.headers(HeaderName::RecordRoute).map(str::to_owned).collect();
+        ResponseBuilder { writer, to, record_route }
+    }
+    /// The To tag to add when the request had none.
+    pub fn to_tag(mut self, tag: &str) -> Self {
+        if text::is_token(tag) {
+            self.write_to(Some(tag));
+        } else {
+            self.writer.refuse("a tag");
+        }
+        self
+    }
+    pub fn copy_record_route(mut self) -> Self {
+        for value in core::mem::take(&mut self.record_route) {
+            self.writer.raw_line(&["Record-Route: ", &value]);
+        }
+        self
+    }
+    /// Appends a header line; order is kept.
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        self.writer.header(name.as_str(), value);
+        self
+    }
+    pub fn header_named(mut self, name: &str, value: &str) -> Self {
+        self.writer.header_named(name, value);
+        self
+    }
+    /// Sets Content-Type and the body. Content-Length is always written.
+    pub fn body(mut self, content_type: &str, body: &[u8]) -> Self {
+        self.writer.body(content_type, body);
+        self
+    }
+    pub fn build(mut self) -> Result<Vec<u8>, ParseError> {
+        self.write_to(None);
+        self.writer.finish()
+    }
+
+    fn write_to(&mut self, tag: Option<&str>) {
+        match (self.to.take(), tag) {
+            (Some((to, false)), Some(tag)) => self.writer.raw_line(&["To: ", &to, ";tag=", tag]),
+            (Some((to, _)), _) => self.writer.raw_line(&["To: ", &to]),
+            (None, _) => {}
+        }
+    }
+}
+
+/// The first Via line with `received` and `rport` in its first value; one that can't be read is left alone.
+fn top_via(line: &str, source: SocketAddr) -> String {
+    let (first, rest) = List::first_only(line);
+    let Ok(via) = Via::parse(first) else { return line.to_owned() };
+    let end = text::find_outside(first, b';').unwrap_or(first.len());
+    let mut out = String::with_capacity(line.len() + 64);
+    out.push_str(text::trim(&first[..end]));
+    let asked = via.has_param("rport");
+    for (name, value) in &via.params {
+        // What the client says of these two is not for it to say.
+        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
+            continue;
+        }
+        text::push_param(&mut out, name, value.as_deref());
+    }
+    let ip = source.ip().to_canonical();
+    if asked || !is_same_host(&via.host, ip) {
+        out.push_str(&format!(";received={ip}"));
+    }
+    if asked {
+        out.push_str(&format!(";rport={}", source.port()));
+    }
+    if let Some(rest) = rest {
+        out.push(',');
+        out.push_str(rest);
+    }
+    out
+}
+
+fn is_same_host(host: &Host, ip: IpAddr) -> bool {
+    matches!(host, Host::Ip(sent_by) if sent_by.to_canonical() == ip)
+}

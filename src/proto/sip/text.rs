@@ -1,0 +1,219 @@
+//! The scanner that all of SIP's texts share: tokens, quoted strings, comma lists and parameters
+//! (RFC 3261 section 25.1). It borrows, never panics, and owns nothing.
+
+use super::ParseError;
+
+/// Parameters as they are kept: the name as written, the value without quotes and escapes.
+pub(crate) type Params = Vec<(Box<str>, Option<Box<str>>)>;
+
+/// More parameters than this in one value are refused: nobody sends them, somebody floods with them.
+const MAX_PARAMS: usize = 64;
+
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let marks = b"-.!%*_+`'~";
+    let mut i = 0;
+    while i < 256 {
+        table[i] = (i as u8).is_ascii_alphanumeric();
+        i += 1;
+    }
+    let mut i = 0;
+    while i < marks.len() {
+        table[marks[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+pub(crate) const fn is_token_byte(b: u8) -> bool {
+    TOKEN[b as usize]
+}
+
+pub(crate) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_token_byte)
+}
+
+/// Without the linear white space around it.
+pub(crate) fn trim(text: &str) -> &str {
+    text.trim_matches(is_lws)
+}
+
+pub(crate) fn is_lws(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+pub(crate) fn error(offset: usize, expected: &'static str) -> ParseError {
+    ParseError { offset, expected }
+}
+
+/// How far `part` starts into `whole`, when it is a piece of it.
+pub(crate) fn offset_in(whole: &str, part: &str) -> usize {
+    (part.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize).min(whole.len())
+}
+
+/// The first `wanted` that stands outside of quoted strings and angle brackets.
+pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memchr(wanted, bytes)?;
+    let (mut quoted, mut angled, mut i) = (false, false, 0);
+    while let Some(&b) = bytes.get(i) {
+        match b {
+            b'\\' if quoted => i += 1,
+            b'"' if !angled => quoted = !quoted,
+            b'<' if !quoted => angled = true,
+            b'>' if !quoted => angled = false,
+            _ if b == wanted && !quoted && !angled => return Some(i),
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+/// The elements of a comma list, trimmed; empty ones too.
+pub(crate) struct List<'a>(Option<&'a str>);
+
+impl<'a> List<'a> {
+    pub(crate) fn new(text: &'a str) -> List<'a> {
+        List(Some(text))
+    }
+    /// One element: the header isn't a list.
+    pub(crate) fn first_only(text: &'a str) -> (&'a str, Option<&'a str>) {
+        match find_outside(text, b',') {
+            Some(comma) => (trim(&text[..comma]), Some(&text[comma + 1..])),
+            None => (trim(text), None),
+        }
+    }
+}
+
+impl<'a> Iterator for List<'a> {
+    type Item = &'a str;
+    fn next(&mut self) -> Option<&'a str> {
+        let (first, rest) = List::first_only(self.0.take()?);
+        self.0 = rest;
+        Some(first)
+    }
+}
+
+/// Length of the quoted string at the start of `text`, quotes included.
+pub(crate) fn quoted_len(text: &str) -> Option<usize> {
+    let bytes = text.as_bytes();
+    if bytes.first() != Some(&b'"') {
+        return None;
+    }
+    let mut i = 1;
+    while let Some(&b) = bytes.get(i) {
+        match b {
+            b'\\' => i += 1,
+            b'"' => return Some(i + 1),
+            _ => {}
+        }
+        i += 1;
+    }
+    None
+}
+
+/// The content of a quoted string (given with its quotes), its backslashes resolved.
+pub(crate) fn unquote(quoted: &str) -> String {
+    let inner = quoted.strip_prefix('"').unwrap_or(quoted);
+    let inner = inner.strip_suffix('"').unwrap_or(inner);
+    let mut out = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => out.extend(chars.next()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// Appends `text` as a quoted string.
+pub(crate) fn push_quoted(out: &mut String, text: &str) {
+    out.push('"');
+    for c in text.chars() {
+        if matches!(c, '"' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out.push('"');
+}
+
+/// `;name=value;name` (empty text: none). Empty parameters are refused (RFC 4475 section 3.1.2.1).
+pub(crate) fn parse_params(text: &str) -> Result<Params, ParseError> {
+    let mut params = Params::new();
+    let mut rest = trim(text);
+    while !rest.is_empty() {
+        let at = offset_in(text, rest);
+        let Some(after) = rest.strip_prefix(';') else {
+            return Err(error(at, "a semicolon before a parameter"));
+        };
+        if params.len() == MAX_PARAMS {
+            return Err(error(at, "at most 64 parameters"));
+        }
+        let end = find_outside(after, b';').unwrap_or(after.len());
+        params.push(parse_param(&after[..end]).map_err(|e| error(at + 1 + e.offset, e.expected))?);
+        rest = &after[end..];
+    }
+    Ok(params)
+}
+
+fn parse_param(text: &str) -> Result<(Box<str>, Option<Box<str>>), ParseError> {
+    let (name, value) = match text.split_once('=') {
+        Some((name, value)) => (trim(name), Some(trim(value))),
+        None => (trim(text), None),
+    };
+    if !is_token(name) {
+        return Err(error(0, "a parameter name"));
+    }
+    let Some(value) = value else { return Ok((name.into(), None)) };
+    let at = offset_in(text, value);
+    if value.starts_with('"') {
+        if quoted_len(value) != Some(value.len()) {
+            return Err(error(at, "a closing quote"));
+        }
+        return Ok((name.into(), Some(unquote(value).into())));
+    }
+    if value.bytes().any(|b| matches!(b, b' ' | b'\t' | b'"' | b'<' | b'>' | b',')) {
+        return Err(error(at, "a parameter value without white space"));
+    }
+    Ok((name.into(), Some(value.into())))
+}
+
+pub(crate) fn find_param<'a>(params: &'a Params, name: &str) -> Option<&'a Option<Box<str>>> {
+    params.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+}
+
+/// Appends `;name=value`, quoted where the value needs it.
+pub(crate) fn push_param(out: &mut String, name: &str, value: Option<&str>) {
+    out.push(';');
+    out.push_str(name);
+    let Some(value) = value else { return };
+    out.push('=');
+    let plain = |b: u8| is_token_byte(b) || matches!(b, b'[' | b']' | b':');
+    match !value.is_empty() && value.bytes().all(plain) {
+        true => out.push_str(value),
+        false => push_quoted(out, value),
+    }
+}
+
+/// The value of the parameter `tag` behind an address, found without building anything.
+pub(crate) fn tag_of(value: &str) -> Option<&str> {
+    let params = match find_outside(value, b';') {
+        Some(semicolon) => &value[semicolon + 1..],
+        None => return None,
+    };
+    params.split(';').find_map(|param| {
+        let (name, tag) = param.split_once('=')?;
+        trim(name).eq_ignore_ascii_case("tag").then(|| trim(tag)).filter(|tag| !tag.is_empty())
+    })
+}
+
+/// Digits only, no sign, no white space; None beyond 64 bits.
+pub(crate) fn parse_digits(text: &str) -> Option<u64> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    text.parse().ok()
+}
