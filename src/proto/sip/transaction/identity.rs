@@ -7,7 +7,7 @@ use core::fmt::Write;
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
 /// The name of a method as it is written.
-fn method_name(method: &Method) -> &str {
+pub(crate) fn method_name(method: &Method) -> &str {
     match method {
         Method::Invite => "INVITE",
         Method::Ack => "ACK",
