@@ -132,7 +132,7 @@ impl Dialog {
             .header(HeaderName::From, &with_tag(&self.local_party, &self.local_tag))
             .header(HeaderName::To, &with_tag(&self.remote_party, &self.remote_tag))
             .header(HeaderName::CallId, &self.call_id)
-            .header(HeaderName::CSeq, &format!("{cseq} {}", method_text(method)))
+            .header(HeaderName::CSeq, &format!("{cseq} {method}"))
     }
 
     /// The URI whose host is to be resolved for the next hop: first route if any, otherwise the target. With
@@ -237,10 +237,6 @@ fn with_tag(party: &str, tag: &str) -> String {
     } else {
         format!("{party};tag={tag}")
     }
-}
-
-fn method_text(method: &Method) -> &str {
-    super::transaction::method_name(method)
 }
 
 #[cfg(test)]

@@ -42,10 +42,7 @@ pub(super) fn cancel(invite: &[u8]) -> Option<Vec<u8>> {
 
 /// A request that travels like `invite`, to its next hop only.
 fn hop_request(invite: &Message, method: &Method, to: &str) -> Option<Vec<u8>> {
-    let cseq = match method {
-        Method::Ack => format!("{} ACK", invite.cseq()),
-        _ => format!("{} CANCEL", invite.cseq()),
-    };
+    let cseq = format!("{} {method}", invite.cseq());
     let mut request = RequestBuilder::new(method, invite.request_uri_text())
         .header(HeaderName::Via, invite.values(HeaderName::Via).next()?);
     for route in invite.headers(HeaderName::Route) {
@@ -61,13 +58,9 @@ fn hop_request(invite: &Message, method: &Method, to: &str) -> Option<Vec<u8>> {
         .ok()
 }
 
-/// 100 (RFC 3261 section 8.2.6.1: without a To tag, with the Timestamp of the request).
+/// 100 (RFC 3261 section 8.2.6.1: without a To tag).
 pub(super) fn trying(invite: &Message, source: SocketAddr) -> Option<Arc<[u8]>> {
-    let mut response = ResponseBuilder::new(invite, 100, None, source);
-    if let Some(stamp) = invite.header(HeaderName::Timestamp) {
-        response = response.header(HeaderName::Timestamp, stamp);
-    }
-    Some(response.build().ok()?.into())
+    Some(ResponseBuilder::new(invite, 100, None, source).build().ok()?.into())
 }
 
 /// Any other response that the layer sends by itself.

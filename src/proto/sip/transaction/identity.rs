@@ -6,33 +6,12 @@ use core::fmt::Write;
 /// RFC 3261 section 8.1.1.7.
 const MAGIC_COOKIE: &str = "z9hG4bK";
 
-/// The name of a method as it is written.
-pub(crate) fn method_name(method: &Method) -> &str {
-    match method {
-        Method::Invite => "INVITE",
-        Method::Ack => "ACK",
-        Method::Bye => "BYE",
-        Method::Cancel => "CANCEL",
-        Method::Options => "OPTIONS",
-        Method::Register => "REGISTER",
-        Method::Info => "INFO",
-        Method::Prack => "PRACK",
-        Method::Update => "UPDATE",
-        Method::Refer => "REFER",
-        Method::Notify => "NOTIFY",
-        Method::Subscribe => "SUBSCRIBE",
-        Method::Message => "MESSAGE",
-        Method::Publish => "PUBLISH",
-        Method::Other(name) => name,
-    }
-}
-
 /// The identity of a client transaction: branch of the top Via and method of the CSeq.
 pub(super) fn client_id(into: &mut String, branch: &str, method: &Method) {
     into.clear();
     into.push_str(branch);
     into.push('\n');
-    into.push_str(method_name(method));
+    into.push_str(method.as_str());
 }
 
 /// Does the branch come from an element that follows RFC 3261?
@@ -54,7 +33,7 @@ pub(super) fn server_id(into: &mut String, request: &Message, via: &Via, method:
         push_rfc2543(into, request);
     }
     into.push('\n');
-    into.push_str(method_name(method));
+    into.push_str(method.as_str());
 }
 
 fn push_sent_by(into: &mut String, via: &Via) {
@@ -92,7 +71,7 @@ pub(super) fn merge_id(into: &mut String, request: &Message) -> bool {
         return false;
     }
     into.clear();
-    let _ = write!(into, "{} {}\n", request.cseq(), method_name(request.method()));
+    let _ = write!(into, "{} {}\n", request.cseq(), request.method().as_str());
     into.push_str(request.call_id());
     into.push('\n');
     into.push_str(request.from_tag().unwrap_or_default());

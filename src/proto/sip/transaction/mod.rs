@@ -21,7 +21,6 @@ use crate::util::{Key, Time};
 use std::sync::Arc;
 
 pub use derive::response_target;
-pub(crate) use identity::method_name;
 pub use layer::Layer;
 use timers::{Alarms, Owner, TimerQueue};
 pub use timers::{TimerName, Timers};

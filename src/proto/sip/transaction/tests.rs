@@ -112,7 +112,7 @@ fn word(effect: &Effect) -> String {
         Effect::Timeout { timer, .. } => format!("timeout {timer:?}"),
         Effect::TransportError { .. } => "transport".into(),
         Effect::ClientEnded { .. } | Effect::ServerEnded { .. } => "ended".into(),
-        Effect::Request { message, .. } => format!("<{}", method_name(message.method())),
+        Effect::Request { message, .. } => format!("<{}", message.method().as_str()),
         Effect::Cancelled { .. } => "cancelled".into(),
         Effect::Ack { .. } => "<ACK".into(),
         Effect::StrayResponse { message, .. } => format!("stray {}", message.status()),
