@@ -83,7 +83,9 @@ impl Parser {
             'v' => Err(ParseError { offset, expected: "one v= line" }),
             'o' => self.take_origin(offset, value),
             's' => {
-                self.name.get_or_insert_with(|| value.into());
+                // RFC 8866 section 5.3: no name is written as a dash.
+                let name = if value.trim().is_empty() { "-" } else { value };
+                self.name.get_or_insert_with(|| name.into());
                 Ok(())
             }
             't' | 'r' => self.take_time(offset, letter, value),
@@ -207,7 +209,7 @@ impl Parser {
             origin: self.origin.unwrap_or_default(),
             name: self.name.unwrap_or_else(|| "-".into()),
             connection: self.connection,
-            times: self.times,
+            times: if self.times.is_empty() { vec!["0 0".into()] } else { self.times },
             attributes: self.attributes,
             media: self.media,
             other_lines: self.other_lines,
