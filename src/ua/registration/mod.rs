@@ -89,6 +89,8 @@ pub struct Registration {
     /// What we ask for: the setting, raised by 423.
     expires: u32,
     auth: Session,
+    /// A registrar has accepted what `auth` remembers.
+    authorized: bool,
     mode: Mode,
     binding: Option<Binding>,
     /// The request without a final response.
@@ -126,6 +128,7 @@ impl Registration {
             contact: "".into(),
             expires: config.expires,
             auth: Session::new(),
+            authorized: false,
             mode: Mode::Off,
             binding: None,
             pending: None,
@@ -152,6 +155,10 @@ impl Registration {
         }
         if self.mode == Mode::Dead {
             self.auth = Session::new();
+            self.authorized = false;
+        }
+        if self.mode == Mode::Off {
+            self.last = (0, "".into());
         }
         self.mode = Mode::On;
         self.backoff = self.config.retry_min;
@@ -236,6 +243,9 @@ impl Registration {
         }
         if self.binding.as_ref().is_some_and(|b| now >= b.expires_at) {
             self.lose_binding();
+            if (200..=299).contains(&self.last.0) {
+                self.last = (0, "the binding has expired".into());
+            }
             self.report_unbound(now);
         }
     }
@@ -350,6 +360,7 @@ impl Registration {
 
     fn on_success(&mut self, now: Time, rng: &mut dyn Rng, response: &Message, pending: &Pending) {
         self.auth.succeeded(response);
+        self.authorized = true;
         if pending.removes {
             return self.removed(now, rng);
         }
@@ -386,12 +397,9 @@ impl Registration {
     }
 
     fn on_challenge(&mut self, now: Time, rng: &mut dyn Rng, response: &Message, pending: &Pending) {
-        // The Via is the agent's and says nothing about credentials: any will do to read our request back.
-        let sent = pending.request.build("SIP/2.0/UDP 0.0.0.0;branch=z9hG4bK", "");
-        let sent = sent.and_then(|bytes| Message::parse(&bytes));
-        let verdict = match sent {
-            Ok(sent) => self.auth.challenged(response, &sent, &self.config.credentials),
-            Err(_) => Err(AuthError::NoUsableChallenge),
+        let verdict = match self.read_back(pending) {
+            Some(sent) => self.auth.challenged(response, &sent, &self.config.credentials),
+            None => Err(AuthError::NoUsableChallenge),
         };
         match verdict {
             // One refusal is final: trying on would lock the account or look like an attack.
@@ -402,6 +410,22 @@ impl Registration {
                 }
             }
         }
+    }
+
+    /// The request that was challenged, as the digest session wants to see it. The first request of a
+    /// refresh carries remembered credentials: when their nonce has grown old, some registrars challenge
+    /// without saying `stale`. That refuses the nonce, not the secret, so they are left out of sight, once.
+    fn read_back(&mut self, pending: &Pending) -> Option<Message> {
+        let mut request = pending.request.clone();
+        if self.resends == 0 && self.authorized {
+            self.auth = Session::new();
+            self.authorized = false;
+            let credentials = [HeaderName::Authorization, HeaderName::ProxyAuthorization];
+            request.headers.retain(|(name, _)| !credentials.contains(name));
+        }
+        // The Via is the agent's and says nothing about credentials: any will do.
+        let bytes = request.build("SIP/2.0/UDP 0.0.0.0;branch=z9hG4bK", "").ok()?;
+        Message::parse(&bytes).ok()
     }
 
     fn on_too_brief(&mut self, now: Time, rng: &mut dyn Rng, response: &Message, pending: &Pending) {
