@@ -1,1 +1,52 @@
-//! The C API: check arguments, call the engine, write outputs. One file per handle.
+//! The C API: check arguments, call the engine, write outputs. One file per noun.
+//!
+//! Everything `#[no_mangle]` below stands in `include/voip.h`, which cbindgen makes from exactly these
+//! files. A handle is a token (see `handle`), a status comes out of one table (`error`), a panic stops at
+//! `panic::guard`. No protocol decision is made here.
+#![allow(non_camel_case_types, clippy::missing_safety_doc)]
+
+mod account;
+mod account_config;
+mod audio;
+mod call;
+mod call_info;
+mod callbacks;
+mod config;
+mod config_media;
+mod dispatch;
+mod dtmf;
+mod error;
+mod handle;
+mod library;
+mod log;
+mod objects;
+mod panic;
+mod phone;
+mod phone_info;
+mod player;
+mod recorder;
+mod sip_status;
+mod sized;
+mod stats;
+mod strings;
+mod types;
+
+pub use account::*;
+pub use account_config::*;
+pub use audio::*;
+pub use call::*;
+pub use call_info::*;
+pub use callbacks::*;
+pub use config::*;
+pub use config_media::*;
+pub use dtmf::*;
+pub use error::*;
+pub use library::*;
+pub use log::*;
+pub use phone::*;
+pub use phone_info::*;
+pub use player::*;
+pub use recorder::*;
+pub use sip_status::*;
+pub use stats::*;
+pub use types::*;

@@ -1,0 +1,103 @@
+//! The border that no panic crosses, and the mark of threads that are inside a callback of the host.
+
+use super::error::{report, voip_status, Fail, FfiResult};
+use std::cell::Cell;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::Once;
+
+thread_local! {
+    /// How deep this thread is inside entry points of the library.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+    /// How deep this thread is inside callbacks of the host.
+    static CALLBACKS: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Runs the body of an entry point: a panic becomes `VOIP_ERR_PANIC`, a failure leaves its sentence.
+pub(crate) fn guard(body: impl FnOnce() -> FfiResult) -> voip_status {
+    install_hook();
+    let _depth = Depth::enter(&INSIDE);
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(())) => voip_status::VOIP_OK,
+        Ok(Err(fail)) => report(fail),
+        Err(payload) => {
+            let text = payload_text(payload.as_ref()).to_owned();
+            // The payload's own Drop may panic: keep it rather than let it through the border.
+            std::mem::forget(payload);
+            report(Fail::new(voip_status::VOIP_ERR_PANIC, format!("panic inside the library: {text}")))
+        }
+    }
+}
+
+/// Runs a callback of the host with the mark set.
+pub(crate) fn in_host<T>(callback: impl FnOnce() -> T) -> T {
+    let _depth = Depth::enter(&CALLBACKS);
+    callback()
+}
+
+/// Refuses what would wait for itself.
+pub(crate) fn not_in_callback(function: &str) -> FfiResult {
+    if CALLBACKS.try_with(Cell::get).unwrap_or(0) > 0 {
+        let text = format!("{function} may wait and must not be called inside a callback");
+        return Err(Fail::new(voip_status::VOIP_ERR_IN_CALLBACK, text));
+    }
+    Ok(())
+}
+
+struct Depth(&'static std::thread::LocalKey<Cell<u32>>);
+
+impl Depth {
+    fn enter(key: &'static std::thread::LocalKey<Cell<u32>>) -> Depth {
+        let _ = key.try_with(|cell| cell.set(cell.get().saturating_add(1)));
+        Depth(key)
+    }
+}
+
+impl Drop for Depth {
+    fn drop(&mut self) {
+        let _ = self.0.try_with(|cell| cell.set(cell.get().saturating_sub(1)));
+    }
+}
+
+/// Once: panics of ours go to the log; those of a host written in Rust keep the host's hook.
+fn install_hook() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if is_ours() {
+                log::error!(target: "voip::engine", "panic: {info}");
+            } else {
+                before(info);
+            }
+        }));
+    });
+}
+
+fn is_ours() -> bool {
+    INSIDE.try_with(Cell::get).unwrap_or(0) > 0
+        || std::thread::current().name().is_some_and(|name| name.starts_with("voip-"))
+}
+
+fn payload_text(payload: &(dyn std::any::Any + Send)) -> &str {
+    let text = payload.downcast_ref::<&str>().copied();
+    text.or_else(|| payload.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_status() {
+        assert_eq!(guard(|| panic!("seven")), voip_status::VOIP_ERR_PANIC);
+        let text = unsafe { std::ffi::CStr::from_ptr(super::super::error::voip_last_error_message()) };
+        assert_eq!(text.to_str().unwrap(), "panic inside the library: seven");
+    }
+
+    #[test]
+    fn the_callback_mark_is_taken_away_again_after_a_panic() {
+        let _ = catch_unwind(|| in_host(|| panic!("host")));
+        assert!(not_in_callback("f").is_ok());
+        assert!(in_host(|| not_in_callback("f")).is_err());
+    }
+}
