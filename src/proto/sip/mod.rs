@@ -9,6 +9,7 @@ pub mod transaction;
 pub mod uri;
 
 pub use message::{HeaderName, Message, Method, NameAddr, ParseError, RequestBuilder, ResponseBuilder, Via};
+pub use status::{status_description, status_phrase};
 pub use uri::{Host, Scheme, Uri};
 
 /// How a SIP message travels.

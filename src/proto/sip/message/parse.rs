@@ -40,6 +40,8 @@ struct Index {
     cseq: CSeqState,
     content_length: ContentLength,
     body_at: usize,
+    /// The line before the body ends without a carriage return.
+    bare_feeds: bool,
 }
 
 enum Walk {
@@ -89,6 +91,7 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
         cseq: CSeqState::Missing,
         content_length: ContentLength::None,
         body_at: bytes.len(),
+        bare_feeds: false,
     };
     let mut at = first.next;
     while let Some(&byte) = bytes.get(at) {
@@ -98,6 +101,7 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
         }
         if line.end == at {
             index.body_at = line.next;
+            index.bare_feeds = line.next == at + 1;
             break;
         }
         header_line(bytes, at, line.end, &mut index)?;
@@ -113,40 +117,46 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
 fn rewrite(bytes: &[u8]) -> Vec<u8> {
     let mut out: Vec<u8> = Vec::with_capacity(bytes.len() + 16);
     let mut at = 0;
-    let mut body_at = bytes.len();
+    let (mut body_at, mut blank) = (bytes.len(), b"\r\n".as_slice());
     while at < bytes.len() {
-        let mut line = line_end(bytes, at);
+        let line = line_end(bytes, at);
         if line.end == at && !line.stray_return {
             body_at = line.next;
+            blank = &bytes[at..line.next];
             break;
         }
-        let folded = at > 0 && matches!(bytes[at], b' ' | b'\t');
-        if folded {
-            while out.last().is_some_and(u8::is_ascii_whitespace) {
-                out.pop();
-            }
-            out.push(b' ');
-            while at < line.end && matches!(bytes[at], b' ' | b'\t') {
-                at += 1;
-            }
-        }
-        while line.stray_return {
-            out.extend_from_slice(&bytes[at..line.end]);
-            out.push(b' ');
-            at = line.next;
-            line = line_end(bytes, at);
-        }
-        out.extend_from_slice(&bytes[at..line.end]);
-        out.extend_from_slice(b"\r\n");
-        at = line.next;
+        at = push_line(bytes, at, line, &mut out);
     }
-    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(blank);
     let mut out = match String::from_utf8(out) {
         Ok(head) => head.into_bytes(),
         Err(bad) => String::from_utf8_lossy(bad.as_bytes()).into_owned().into_bytes(),
     };
     out.extend_from_slice(&bytes[body_at..]);
     out
+}
+
+/// Appends the line at `at`, to the line before it when it is its continuation; gives the next line's start.
+fn push_line(bytes: &[u8], mut at: usize, mut line: LineEnd, out: &mut Vec<u8>) -> usize {
+    let blank = |b: u8| matches!(b, b' ' | b'\t' | b'\r');
+    if !out.is_empty() && blank(bytes[at]) {
+        while out.last().is_some_and(u8::is_ascii_whitespace) {
+            out.pop();
+        }
+        out.push(b' ');
+        while at < line.end && blank(bytes[at]) {
+            at += 1;
+        }
+    }
+    while line.stray_return {
+        out.extend_from_slice(&bytes[at..line.end]);
+        out.push(b' ');
+        at = line.next;
+        line = line_end(bytes, at);
+    }
+    out.extend_from_slice(&bytes[at..line.end]);
+    out.extend_from_slice(b"\r\n");
+    line.next
 }
 
 fn span(at: usize, end: usize) -> Span {
@@ -197,13 +207,13 @@ fn status_line(bytes: &[u8], end: usize) -> Result<Start, ParseError> {
     let rest = trimmed(bytes, version_end, end);
     let at = rest.at as usize;
     let digits = line[at..].iter().take_while(|b| b.is_ascii_digit()).count();
-    let status = line[at..at + digits].iter().fold(0u32, |n, b| n.saturating_mul(10) + u32::from(b - b'0'));
+    let status = line[at..at + digits.min(3)].iter().fold(0, |n, b| n * 10 + u16::from(b - b'0'));
     let ends = matches!(line.get(at + digits), None | Some(b' ' | b'\t'));
     if digits != 3 || !ends || !(100..700).contains(&status) {
         return Err(error(at, "a status from 100 to 699"));
     }
     let reason = trimmed(bytes, at + digits, end);
-    Ok(Start::Response { status: status as u16, reason, version: span(0, version_end) })
+    Ok(Start::Response { status, reason, version: span(0, version_end) })
 }
 
 /// `INVITE sip:x SIP/2.0`; white space in excess is forgiven around the URI, what stands in it is
@@ -281,6 +291,8 @@ impl Index {
         let (len, framing) = match self.content_length {
             ContentLength::None => (available, Framing::Fits),
             ContentLength::Bytes(len) if len <= available => (len, Framing::Fits),
+            // Line ends were rewritten on the way (RFC 5118's examples are so): the length can't be right.
+            ContentLength::Bytes(_) if self.bare_feeds => (available, Framing::Fits),
             ContentLength::Bytes(_) => (available, Framing::TooLong),
             ContentLength::Malformed => (available, Framing::Malformed),
             ContentLength::Twice => (available, Framing::Twice),
