@@ -17,7 +17,6 @@ fn main() {
 fn header() {
     println!("cargo:rerun-if-changed=cbindgen.toml");
     println!("cargo:rerun-if-changed=src/ffi");
-    println!("cargo:rerun-if-changed=include/voip.h");
     println!("cargo:rerun-if-env-changed=VOIP_UPDATE_HEADER");
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let made = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("voip.h");
@@ -61,6 +60,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "account",
         "call",
         "call_info",
+        "call_end",
         "audio",
         "dtmf",
         "player",

@@ -1182,7 +1182,8 @@ const char *voip_features(void);
 /**
  * Gives the name of a status, like `VOIP_ERR_STATE`; `VOIP_ERR_UNKNOWN` for a number that is none.
  *
- * @param status any number. @return a static string, never NULL.
+ * @param status any number.
+ * @return a static string, never NULL.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -1195,7 +1196,8 @@ const char *voip_status_name(int32_t status);
 /**
  * Says in a few English words what a status means.
  *
- * @param status any number. @return a static string, never NULL.
+ * @param status any number.
+ * @return a static string, never NULL.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -1233,8 +1235,8 @@ int32_t voip_last_error_errno(void);
 /**
  * Gives the usual phrase of a SIP status, like `Busy Here` for 486.
  *
- * @param code 100 to 699; an unknown code has the phrase of its class (x00), another number `Unknown`. @return a static string,
- * never NULL.
+ * @param code 100 to 699; an unknown code has the phrase of its class (x00), another number `Unknown`.
+ * @return a static string, never NULL.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -1247,7 +1249,8 @@ const char *voip_sip_status_phrase(int32_t code);
 /**
  * Says in one English line what a SIP status means.
  *
- * @param code as `voip_sip_status_phrase`. @return a static string, never NULL.
+ * @param code as `voip_sip_status_phrase`.
+ * @return a static string, never NULL.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -1260,8 +1263,10 @@ const char *voip_sip_status_description(int32_t code);
 /**
  * Sets where the log goes; without a callback there is none.
  *
- * @param callback NULL: none. @param user handed to it. @param destroy called once with `user` when the callback was replaced
- * and does not run any more; may be NULL. Not called if this function fails.
+ * @param callback NULL: none.
+ * @param user handed to it.
+ * @param destroy called once with `user` when the callback was replaced and does not run any more; may be
+ *   NULL. Not called if this function fails.
  *
  * Thread: any.
  * Callback: yes.
@@ -1300,8 +1305,9 @@ voip_status voip_log_set_level(int32_t level);
 voip_status voip_log_set_sip_trace(int32_t on);
 
 /**
- * Makes settings with their defaults: UDP on 0.0.0.0:5060, RTP ports 10000 to 20000, PCMU and PCMA, 20 ms packets, the
- * host's audio as S16 at 8000 Hz mono, up to 64 calls, events on the library's thread, no account.
+ * Makes settings with their defaults: UDP on 0.0.0.0:5060, RTP ports 10000 to 20000, PCMU and PCMA, 20 ms
+ * packets, the host's audio as S16 at 8000 Hz mono, up to 64 calls, events on the library's thread, no
+ * account.
  *
  * @param out gets the handle; free it with `voip_config_free`.
  *
@@ -1327,8 +1333,8 @@ voip_status voip_config_free(voip_config *config);
 /**
  * Sets the local address and port of SIP; audio uses the same address.
  *
- * @param addr IPv4 or IPv6 (`0.0.0.0` and `::` are every address); NULL keeps it. @param port 0 to 65535, 0 takes a free one
- * (see `voip_phone_get_local_address`).
+ * @param addr IPv4 or IPv6 (`0.0.0.0` and `::` are every address); NULL keeps it.
+ * @param port 0 to 65535, 0 takes a free one (see `voip_phone_get_local_address`).
  *
  * Thread: any.
  * Callback: yes.
@@ -1336,9 +1342,7 @@ voip_status voip_config_free(voip_config *config);
  * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE.
  * Since: 0.1.0
  */
-voip_status voip_config_set_bind(voip_config *config,
-                                 const char *addr,
-                                 int32_t port);
+voip_status voip_config_set_bind(voip_config *config, const char *addr, int32_t port);
 
 /**
  * Sets the address that others are told in Contact and SDP (a NAT with fixed forwarding).
@@ -1369,8 +1373,8 @@ voip_status voip_config_set_transport(voip_config *config, int32_t transport);
 /**
  * Says where the account lives: the registrar or proxy, which is also the domain of its address.
  *
- * @param host a host name or an address (IPv6 with or without brackets). @param port 1 to 65535, 0: the default of the
- * transport (5060).
+ * @param host a host name or an address (IPv6 with or without brackets).
+ * @param port 1 to 65535, 0: the default of the transport (5060).
  *
  * Thread: any.
  * Callback: yes.
@@ -1378,15 +1382,15 @@ voip_status voip_config_set_transport(voip_config *config, int32_t transport);
  * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE.
  * Since: 0.1.0
  */
-voip_status voip_config_set_server(voip_config *config,
-                                   const char *host,
-                                   int32_t port);
+voip_status voip_config_set_server(voip_config *config, const char *host, int32_t port);
 
 /**
  * Says who the account is: the user part of its address, and what it proves it with in every realm.
  *
- * @param user like `alice` or `+4930123`. @param auth_user the name for authentication, NULL: the same. @param password
- * NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given before.
+ * @param user like `alice` or `+4930123`.
+ * @param auth_user the name for authentication, NULL: the same.
+ * @param password NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given
+ *   before.
  *
  * Thread: any.
  * Callback: yes.
@@ -1402,7 +1406,9 @@ voip_status voip_config_set_credentials(voip_config *config,
 /**
  * Adds a name and a password for one realm (RFC 7616); more specific than `_set_credentials`.
  *
- * @param realm as the server's challenge names it. At most 32 realms.
+ * @param realm as the server's challenge names it; at most 32 realms.
+ * @param user the name for authentication there.
+ * @param password may be empty.
  *
  * Thread: any.
  * Callback: yes.
@@ -1418,7 +1424,10 @@ voip_status voip_config_add_credentials(voip_config *config,
 /**
  * Adds credentials as a hash, so that the program never sees the password: HA1 = H(user:realm:password).
  *
- * @param algorithm a `voip_digest_algorithm`. @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
+ * @param realm as the server's challenge names it; at most 32 realms.
+ * @param user the name for authentication there, as it went into the hash.
+ * @param algorithm a `voip_digest_algorithm`.
+ * @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
  *
  * Thread: any.
  * Callback: yes.
@@ -1487,7 +1496,8 @@ voip_status voip_config_set_outbound_proxy(voip_config *config, const char *uri)
 /**
  * Sets the pause after a failed registration; it doubles, with jitter, up to the longest.
  *
- * @param first_ms 100 to 3600000. @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
+ * @param first_ms 100 to 3600000.
+ * @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
  *
  * Thread: any.
  * Callback: yes.
@@ -1495,9 +1505,7 @@ voip_status voip_config_set_outbound_proxy(voip_config *config, const char *uri)
  * Errors: VOIP_ERR_HANDLE, _RANGE.
  * Since: 0.1.0
  */
-voip_status voip_config_set_retry(voip_config *config,
-                                  uint32_t first_ms,
-                                  uint32_t longest_ms);
+voip_status voip_config_set_retry(voip_config *config, uint32_t first_ms, uint32_t longest_ms);
 
 /**
  * Sets the User-Agent and Server header.
@@ -1542,7 +1550,7 @@ voip_status voip_config_set_media_threads(voip_config *config, uint32_t threads)
  * Sets who delivers events.
  *
  * @param mode a `voip_event_mode`; with VOIP_EVENTS_HOST poll `voip_phone_get_event_fd` and call
- * `voip_phone_process_events`.
+ *   `voip_phone_process_events`.
  *
  * Thread: any.
  * Callback: yes.
@@ -1583,7 +1591,8 @@ voip_status voip_config_set_unhandled_call(voip_config *config, int32_t sip_code
 /**
  * Sets a time.
  *
- * @param which a `voip_timer`. @param ms 1 to 86400000, for RING, ANSWER and RTP also 0 (never).
+ * @param which a `voip_timer`.
+ * @param ms 1 to 86400000, for RING, ANSWER and RTP also 0 (never).
  *
  * Thread: any.
  * Callback: yes.
@@ -1594,11 +1603,13 @@ voip_status voip_config_set_unhandled_call(voip_config *config, int32_t sip_code
 voip_status voip_config_set_timer(voip_config *config, int32_t which, uint32_t ms);
 
 /**
- * Has a function called at the beginning and the end of every thread of the library (priorities, profilers, language
- * runtimes).
+ * Has a function called at the beginning and the end of every thread of the library (priorities, profilers,
+ * language runtimes).
  *
- * @param hook NULL: none. @param user handed to it. @param destroy called once when the hook is not needed any more; may be
- * NULL. Not called if this function fails.
+ * @param hook NULL: none.
+ * @param user handed to it.
+ * @param destroy called once when the hook is not needed any more; may be NULL. Not called if this function
+ *   fails.
  *
  * Thread: any.
  * Callback: yes.
@@ -1614,7 +1625,8 @@ voip_status voip_config_set_thread_hooks(voip_config *config,
 /**
  * Sets the range of local ports for audio; even ones are used (RFC 3550 section 11).
  *
- * @param low @param high 1 to 65535, low not above high, at least one even port between. 10000 to 20000 if not set.
+ * @param low,high 1 to 65535, low not above high, at least one even port between. 10000 to 20000 if not
+ *   set.
  *
  * Thread: any.
  * Callback: yes.
@@ -1629,7 +1641,8 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
 /**
  * Sets which codecs are offered and accepted, by preference.
  *
- * @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always offered.
+ * @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always
+ *   offered.
  *
  * Thread: any.
  * Callback: yes.
@@ -1637,8 +1650,7 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
  * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _NO_CODEC.
  * Since: 0.1.0
  */
-voip_status voip_config_set_codecs(voip_config *config,
-                                   const char *names);
+voip_status voip_config_set_codecs(voip_config *config, const char *names);
 
 /**
  * Sets how much audio goes into one packet unless the other side wants it otherwise (RFC 4566 `ptime`).
@@ -1657,7 +1669,9 @@ voip_status voip_config_set_ptime(voip_config *config,
 /**
  * Sets the form of the audio that the host reads and writes; the library converts.
  *
- * @param sample a `voip_sample_format`. @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz. @param channels 1.
+ * @param sample a `voip_sample_format`.
+ * @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz.
+ * @param channels 1.
  *
  * Thread: any.
  * Callback: yes.
@@ -1673,7 +1687,8 @@ voip_status voip_config_set_audio_format(voip_config *config,
 /**
  * Bounds the receive buffer, which trades delay for lost packets.
  *
- * @param min_ms 0 to max_ms. @param max_ms at most 10000. 40 to 200 if not set.
+ * @param min_ms 0 to max_ms.
+ * @param max_ms at most 10000. 40 to 200 if not set.
  *
  * Thread: any.
  * Callback: yes.
@@ -1687,7 +1702,7 @@ voip_status voip_config_set_jitter(voip_config *config, uint32_t min_ms, uint32_
  * Sets how much audio a call keeps for the host to read and to send.
  *
  * What is not read in time is overwritten by newer audio and counted (`rx_overrun_frames`).
- * @param read_ms @param write_ms 20 to 60000; 2000 if not set.
+ * @param read_ms,write_ms 20 to 60000; 2000 if not set.
  *
  * Thread: any.
  * Callback: yes.
@@ -1700,8 +1715,8 @@ voip_status voip_config_set_audio_buffers(voip_config *config, uint32_t read_ms,
 /**
  * Sets when silence of the other side's packets is told, and whether the call ends then.
  *
- * @param ms 0 (never) to 86400000; 30000 if not set. @param hangup 0: only `on_call_media` tells; else the call ends with
- * VOIP_END_MEDIA_TIMEOUT.
+ * @param ms 0 (never) to 86400000; 30000 if not set.
+ * @param hangup 0: only `on_call_media` tells; else the call ends with VOIP_END_MEDIA_TIMEOUT.
  *
  * Thread: any.
  * Callback: yes.
@@ -1709,9 +1724,7 @@ voip_status voip_config_set_audio_buffers(voip_config *config, uint32_t read_ms,
  * Errors: VOIP_ERR_HANDLE, _RANGE.
  * Since: 0.1.0
  */
-voip_status voip_config_set_rtp_timeout(voip_config *config,
-                                        uint32_t ms,
-                                        int32_t hangup);
+voip_status voip_config_set_rtp_timeout(voip_config *config, uint32_t ms, int32_t hangup);
 
 /**
  * Makes settings of an account, to be filled and given to `voip_account_add`.
@@ -1740,8 +1753,8 @@ voip_status voip_account_config_free(voip_account_config *config);
 /**
  * Says where the account lives: the registrar or proxy, which is also the domain of its address.
  *
- * @param host a host name or an address (IPv6 with or without brackets). @param port 1 to 65535, 0: the default of the
- * transport (5060).
+ * @param host a host name or an address (IPv6 with or without brackets).
+ * @param port 1 to 65535, 0: the default of the transport (5060).
  *
  * Thread: any.
  * Callback: yes.
@@ -1756,8 +1769,10 @@ voip_status voip_account_config_set_server(voip_account_config *config,
 /**
  * Says who the account is: the user part of its address, and what it proves it with in every realm.
  *
- * @param user like `alice` or `+4930123`. @param auth_user the name for authentication, NULL: the same. @param password
- * NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given before.
+ * @param user like `alice` or `+4930123`.
+ * @param auth_user the name for authentication, NULL: the same.
+ * @param password NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given
+ *   before.
  *
  * Thread: any.
  * Callback: yes.
@@ -1773,7 +1788,9 @@ voip_status voip_account_config_set_credentials(voip_account_config *config,
 /**
  * Adds a name and a password for one realm (RFC 7616); more specific than `_set_credentials`.
  *
- * @param realm as the server's challenge names it. At most 32 realms.
+ * @param realm as the server's challenge names it; at most 32 realms.
+ * @param user the name for authentication there.
+ * @param password may be empty.
  *
  * Thread: any.
  * Callback: yes.
@@ -1789,7 +1806,10 @@ voip_status voip_account_config_add_credentials(voip_account_config *config,
 /**
  * Adds credentials as a hash, so that the program never sees the password: HA1 = H(user:realm:password).
  *
- * @param algorithm a `voip_digest_algorithm`. @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
+ * @param realm as the server's challenge names it; at most 32 realms.
+ * @param user the name for authentication there, as it went into the hash.
+ * @param algorithm a `voip_digest_algorithm`.
+ * @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
  *
  * Thread: any.
  * Callback: yes.
@@ -1858,7 +1878,8 @@ voip_status voip_account_config_set_outbound_proxy(voip_account_config *config, 
 /**
  * Sets the pause after a failed registration; it doubles, with jitter, up to the longest.
  *
- * @param first_ms 100 to 3600000. @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
+ * @param first_ms 100 to 3600000.
+ * @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
  *
  * Thread: any.
  * Callback: yes.
@@ -1886,7 +1907,8 @@ voip_status voip_account_config_set_transport(voip_account_config *config, int32
 /**
  * Makes a phone from settings, which are copied. No socket is opened and no thread started yet.
  *
- * @param config may be freed or changed afterwards. @param out gets the handle; free it with `voip_phone_free`.
+ * @param config may be freed or changed afterwards.
+ * @param out gets the handle; free it with `voip_phone_free`.
  *
  * Thread: any.
  * Callback: yes.
@@ -1894,14 +1916,14 @@ voip_status voip_account_config_set_transport(voip_account_config *config, int32
  * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NOT_SUPPORTED.
  * Since: 0.1.0
  */
-voip_status voip_phone_new(const voip_config *config,
-                           voip_phone **out);
+voip_status voip_phone_new(const voip_config *config, voip_phone **out);
 
 /**
  * Ends everything of a phone and frees it: calls are hung up, registrations taken back, threads joined.
  *
- * After it returned no callback runs, `destroy` of the callbacks was called, and the handles of the phone, its accounts and
- * its calls are stale, except calls that the host retained: they stay, ended, until `voip_call_release`.
+ * After it returned no callback runs, `destroy` of the callbacks was called, and the handles of the phone,
+ * its accounts and its calls are stale, except calls that the host retained: they stay, ended, until
+ * `voip_call_release`.
  *
  * Thread: any.
  * Callback: no.
@@ -1914,9 +1936,10 @@ voip_status voip_phone_free(voip_phone *phone);
 /**
  * Sets the callbacks, before or after the start; from the next event on the new table is used.
  *
- * @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls. @param user handed to every callback.
- * @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not called if this
- * function fails.
+ * @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls.
+ * @param user handed to every callback.
+ * @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not
+ *   called if this function fails.
  *
  * Thread: any.
  * Callback: yes.
@@ -1976,7 +1999,8 @@ voip_status voip_phone_wait_stopped(voip_phone *phone, int32_t timeout_ms);
  * Thread: any.
  * Callback: no.
  * Blocks: up to timeout_ms.
- * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (no account), _TIMEOUT, _AUTH, _UNREACHABLE, _REJECTED, _IN_CALLBACK.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (no account), _TIMEOUT, _AUTH, _UNREACHABLE, _REJECTED,
+ *   _IN_CALLBACK.
  * Since: 0.1.0
  */
 voip_status voip_phone_wait_registered(voip_phone *phone,
@@ -1986,8 +2010,8 @@ voip_status voip_phone_wait_registered(voip_phone *phone,
  * Waits for the next call from outside; opens the phone for calls.
  *
  * Calls that came since the last wait are given first. The call rings (180) and waits for the host.
- * @param timeout_ms 0 never blocks, -1 waits for ever; ends also with the phone. @param out gets the call, retained: let go with
- * `voip_call_release`.
+ * @param timeout_ms 0 never blocks, -1 waits for ever; ends also with the phone.
+ * @param out gets the call, retained: let go with `voip_call_release`.
  *
  * Thread: any.
  * Callback: no.
@@ -1995,15 +2019,15 @@ voip_status voip_phone_wait_registered(voip_phone *phone,
  * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _TIMEOUT, _STATE (not running), _IN_CALLBACK.
  * Since: 0.1.0
  */
-voip_status voip_phone_wait_call(voip_phone *phone,
-                                 int32_t timeout_ms,
-                                 voip_call **out);
+voip_status voip_phone_wait_call(voip_phone *phone, int32_t timeout_ms, voip_call **out);
 
 /**
  * Places a call, through the default account if there is one.
  *
- * @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number. @param options NULL:
- * none. @param out gets the call, retained: let go with `voip_call_release`; written before the first event. NULL is not allowed.
+ * @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number.
+ * @param options NULL: none.
+ * @param out gets the call, retained: let go with `voip_call_release`; written before the first event. NULL
+ *   is not allowed.
  *
  * Thread: any.
  * Callback: yes.
@@ -2032,8 +2056,9 @@ voip_status voip_phone_get_status(voip_phone *phone, voip_phone_status *out);
 /**
  * Tells the address and port that SIP is bound to, like `127.0.0.1:5060` or `[::1]:5060`.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2041,10 +2066,7 @@ voip_status voip_phone_get_status(voip_phone *phone, voip_phone_status *out);
  * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (not started), _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_phone_get_local_address(voip_phone *phone,
-                                         char *buf,
-                                         size_t len,
-                                         size_t *needed);
+voip_status voip_phone_get_local_address(voip_phone *phone, char *buf, size_t len, size_t *needed);
 
 /**
  * Gives the account that the settings described.
@@ -2062,8 +2084,9 @@ voip_status voip_phone_get_default_account(voip_phone *phone, voip_account **out
 /**
  * Lists the calls that live, each retained for the host: let each go with `voip_call_release`.
  *
- * @param calls gets up to `max` handles; NULL with max 0 asks for the number only. @param count gets how many were written, or
- * with max 0 how many there are.
+ * @param calls gets up to `max` handles; NULL with max 0 asks for the number only.
+ * @param max how many fit.
+ * @param count gets how many were written, or with max 0 how many there are.
  *
  * Thread: any.
  * Callback: yes.
@@ -2071,10 +2094,7 @@ voip_status voip_phone_get_default_account(voip_phone *phone, voip_account **out
  * Errors: VOIP_ERR_HANDLE, _NULL.
  * Since: 0.1.0
  */
-voip_status voip_phone_list_calls(voip_phone *phone,
-                                  voip_call **calls,
-                                  size_t max,
-                                  size_t *count);
+voip_status voip_phone_list_calls(voip_phone *phone, voip_call **calls, size_t max, size_t *count);
 
 /**
  * Tells the phone's counters.
@@ -2090,7 +2110,8 @@ voip_status voip_phone_list_calls(voip_phone *phone,
 voip_status voip_phone_get_stats(voip_phone *phone, voip_phone_stats *stats);
 
 /**
- * Gives the descriptor that is readable while events wait (VOIP_EVENTS_HOST). Poll it; don't read or close it.
+ * Gives the descriptor that is readable while events wait (VOIP_EVENTS_HOST). Poll it; don't read or close
+ * it.
  *
  * @param fd gets it.
  *
@@ -2106,7 +2127,8 @@ voip_status voip_phone_get_event_fd(voip_phone *phone,
 /**
  * Delivers events on the calling thread (VOIP_EVENTS_HOST).
  *
- * @param max at most so many events; 0: all that wait. @param timeout_ms how long to wait for the first: 0 never, -1 for ever.
+ * @param max at most so many events; 0: all that wait.
+ * @param timeout_ms how long to wait for the first: 0 never, -1 for ever.
  * @param count gets how many were delivered; may be NULL. No event in time is no error: count is 0.
  *
  * Thread: any.
@@ -2149,7 +2171,8 @@ voip_status voip_phone_get_user_data(voip_phone *phone, void **user);
 /**
  * Takes an RTP port out of the configured range for a use of the host's own; the library will not bind it.
  *
- * @param timeout_ms how long to wait for one to become free: 0 never blocks, -1 for ever. @param port gets an even number.
+ * @param timeout_ms how long to wait for one to become free: 0 never blocks, -1 for ever.
+ * @param port gets an even number.
  *
  * Thread: any.
  * Callback: yes with timeout_ms 0.
@@ -2190,7 +2213,8 @@ voip_status voip_phone_ports_in_use(voip_phone *phone, size_t *count);
 /**
  * Gives the name of a phone's status, like `running`.
  *
- * @param status a `voip_phone_status`. @return a static string, `unknown` for a number that is none.
+ * @param status a `voip_phone_status`.
+ * @return a static string, `unknown` for a number that is none.
  *
  * Thread: any.
  * Callback: yes.
@@ -2203,7 +2227,8 @@ const char *voip_phone_status_name(int32_t status);
 /**
  * Adds an account to a phone; it registers at once if its settings say so and the phone runs.
  *
- * @param config copied. @param out gets the handle; it belongs to the phone and is stale once the account was removed.
+ * @param config copied.
+ * @param out gets the handle; it belongs to the phone and is stale once the account was removed.
  *
  * Thread: any.
  * Callback: yes.
@@ -2320,8 +2345,9 @@ voip_status voip_account_get_last_sip_code(voip_account *account, int32_t *code)
 /**
  * Tells the account's address, like `sip:alice@example.com`.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2329,10 +2355,7 @@ voip_status voip_account_get_last_sip_code(voip_account *account, int32_t *code)
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_account_get_uri(voip_account *account,
-                                 char *buf,
-                                 size_t len,
-                                 size_t *needed);
+voip_status voip_account_get_uri(voip_account *account, char *buf, size_t len, size_t *needed);
 
 /**
  * Gives the phone of the account.
@@ -2376,7 +2399,8 @@ voip_status voip_account_get_user_data(voip_account *account, void **user);
 /**
  * Gives the name of an account's status, like `registered`.
  *
- * @param status a `voip_account_status`. @return a static string, `unknown` for a number that is none.
+ * @param status a `voip_account_status`.
+ * @return a static string, `unknown` for a number that is none.
  *
  * Thread: any.
  * Callback: yes.
@@ -2435,7 +2459,8 @@ voip_status voip_call_deny(voip_call *call);
 /**
  * Rejects a call that rings.
  *
- * @param code 400 to 699, see `voip_sip_status_phrase`. @param reason instead of the usual phrase; NULL: that one.
+ * @param code 400 to 699, see `voip_sip_status_phrase`.
+ * @param reason instead of the usual phrase; NULL: that one.
  *
  * Thread: any.
  * Callback: yes.
@@ -2443,9 +2468,7 @@ voip_status voip_call_deny(voip_call *call);
  * Errors: VOIP_ERR_HANDLE, _STATE, _CALL_ENDED, _RANGE, _ARGUMENT.
  * Since: 0.1.0
  */
-voip_status voip_call_reject(voip_call *call,
-                             int32_t code,
-                             const char *reason);
+voip_status voip_call_reject(voip_call *call, int32_t code, const char *reason);
 
 /**
  * Sends a call that rings elsewhere (302).
@@ -2558,7 +2581,8 @@ voip_status voip_call_transfer_to(voip_call *call,
 voip_status voip_call_retain(voip_call *call);
 
 /**
- * Lets go of a handle that `voip_phone_dial`, `voip_phone_wait_call`, `voip_phone_list_calls` or `voip_call_retain` gave.
+ * Lets go of a handle that `voip_phone_dial`, `voip_phone_wait_call`, `voip_phone_list_calls` or
+ * `voip_call_retain` gave.
  *
  * The call itself goes on; hang up first to end it.
  *
@@ -2586,8 +2610,9 @@ voip_status voip_call_get_state(voip_call *call, voip_call_state *out);
 /**
  * Waits until the call has reached a state or is beyond it.
  *
- * @param state a `voip_call_state`. @param timeout_ms 0 never blocks, -1 waits for ever; waiting ends with the call
- * (VOIP_ERR_CALL_ENDED unless ENDED was waited for).
+ * @param state a `voip_call_state`.
+ * @param timeout_ms 0 never blocks, -1 waits for ever; waiting ends with the call (VOIP_ERR_CALL_ENDED
+ *   unless ENDED was waited for).
  *
  * Thread: any.
  * Callback: no.
@@ -2613,23 +2638,11 @@ voip_status voip_call_wait_state(voip_call *call,
 voip_status voip_call_get_info(voip_call *call, voip_call_info *info);
 
 /**
- * Tells why and by whom a call ended.
- *
- * @param end begins with `VOIP_CALL_END_INIT`.
- *
- * Thread: any.
- * Callback: yes.
- * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size), _STATE (it has not ended).
- * Since: 0.1.0
- */
-voip_status voip_call_get_end(voip_call *call, voip_call_end *end);
-
-/**
  * Tells the URI of the other side.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2637,16 +2650,14 @@ voip_status voip_call_get_end(voip_call *call, voip_call_end *end);
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_remote_uri(voip_call *call,
-                                     char *buf,
-                                     size_t len,
-                                     size_t *needed);
+voip_status voip_call_get_remote_uri(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells the display name of the other side, without quotes; empty if it has none.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2654,16 +2665,14 @@ voip_status voip_call_get_remote_uri(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_remote_name(voip_call *call,
-                                      char *buf,
-                                      size_t len,
-                                      size_t *needed);
+voip_status voip_call_get_remote_name(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells the URI of this side: who was called, or who calls.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2671,16 +2680,14 @@ voip_status voip_call_get_remote_name(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_local_uri(voip_call *call,
-                                    char *buf,
-                                    size_t len,
-                                    size_t *needed);
+voip_status voip_call_get_local_uri(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells the Call-ID (RFC 3261 section 8.1.1.4).
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2688,16 +2695,16 @@ voip_status voip_call_get_local_uri(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_id(voip_call *call,
-                             char *buf,
-                             size_t len,
-                             size_t *needed);
+voip_status voip_call_get_id(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells a header of the INVITE, as it was received or first sent.
  *
- * @param name without case, compact forms are known. @param index 0 for the first of that name. @param buf gets the value with
- * its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the NUL; may be NULL.
+ * @param name without case, compact forms are known.
+ * @param index 0 for the first of that name.
+ * @param buf gets the value with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2715,8 +2722,9 @@ voip_status voip_call_get_header(voip_call *call,
 /**
  * Tells the last session description of the other side (RFC 4566).
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2724,16 +2732,14 @@ voip_status voip_call_get_header(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (none yet), _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_sdp(voip_call *call,
-                              char *buf,
-                              size_t len,
-                              size_t *needed);
+voip_status voip_call_get_sdp(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells the codec that audio is sent with, like `PCMU`; empty before it was agreed.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2741,16 +2747,14 @@ voip_status voip_call_get_sdp(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_codec(voip_call *call,
-                                char *buf,
-                                size_t len,
-                                size_t *needed);
+voip_status voip_call_get_codec(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells the audio's addresses, `local remote`, each `address:port`, `-` if not known.
  *
- * @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
- * NUL; may be NULL.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2758,10 +2762,7 @@ voip_status voip_call_get_codec(voip_call *call,
  * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
  * Since: 0.1.0
  */
-voip_status voip_call_get_media_address(voip_call *call,
-                                        char *buf,
-                                        size_t len,
-                                        size_t *needed);
+voip_status voip_call_get_media_address(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
  * Tells which way audio may flow, seen from this side. Who began the call is in `voip_call_get_info`.
@@ -2832,7 +2833,8 @@ voip_status voip_call_get_user_data(voip_call *call, void **user);
 /**
  * Gives the name of a call's state, like `answered`.
  *
- * @param state a `voip_call_state`. @return a static string, `unknown` for a number that is none.
+ * @param state a `voip_call_state`.
+ * @return a static string, `unknown` for a number that is none.
  *
  * Thread: any.
  * Callback: yes.
@@ -2843,22 +2845,10 @@ voip_status voip_call_get_user_data(voip_call *call, void **user);
 const char *voip_call_state_name(int32_t state);
 
 /**
- * Gives the name of the cause of an end, like `busy`.
- *
- * @param cause a `voip_end_cause`. @return a static string, `unknown` for a number that is none.
- *
- * Thread: any.
- * Callback: yes.
- * Blocks: no.
- * Errors: none.
- * Since: 0.1.0
- */
-const char *voip_end_cause_name(int32_t cause);
-
-/**
  * Gives a direction as SDP writes it, like `sendrecv`.
  *
- * @param direction a `voip_media_direction`. @return a static string, `unknown` for a number that is none.
+ * @param direction a `voip_media_direction`.
+ * @return a static string, `unknown` for a number that is none.
  *
  * Thread: any.
  * Callback: yes.
@@ -2869,17 +2859,48 @@ const char *voip_end_cause_name(int32_t cause);
 const char *voip_media_direction_name(int32_t direction);
 
 /**
- * Reads what was heard. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+ * Tells why and by whom a call ended.
  *
- * Waits until `frames` are there, the time is over or the call ends; gives what is there. Silence that the other side sent
- * is audio.
- * @param pcm gets the frames. @param frames how many fit. @param timeout_ms 0 never blocks, -1 waits for ever. @param got gets
- * how many were written; may be less than `frames`.
+ * @param end begins with `VOIP_CALL_END_INIT`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size), _STATE (it has not ended).
+ * Since: 0.1.0
+ */
+voip_status voip_call_get_end(voip_call *call, voip_call_end *end);
+
+/**
+ * Gives the name of the cause of an end, like `busy`.
+ *
+ * @param cause a `voip_end_cause`.
+ * @return a static string, `unknown` for a number that is none.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+const char *voip_end_cause_name(int32_t cause);
+
+/**
+ * Reads what was heard. A frame is one sample of each channel in the phone's format
+ * (`voip_config_set_audio_format`).
+ *
+ * Waits until `frames` are there, the time is over or the call ends; gives what is there. Silence that the
+ * other side sent is audio.
+ * @param pcm gets the frames.
+ * @param frames how many fit.
+ * @param timeout_ms 0 never blocks, -1 waits for ever.
+ * @param got gets how many were written; may be less than `frames`.
  *
  * Thread: any.
  * Callback: yes with timeout_ms 0.
  * Blocks: up to timeout_ms.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _TIMEOUT (nothing there), _CALL_ENDED (over and all read), _IN_CALLBACK.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _TIMEOUT (nothing there), _CALL_ENDED (over and all read),
+ *   _IN_CALLBACK.
  * Since: 0.1.0
  */
 voip_status voip_call_read_audio(voip_call *call,
@@ -2889,9 +2910,12 @@ voip_status voip_call_read_audio(voip_call *call,
                                  size_t *got);
 
 /**
- * Fills the whole buffer at once: what was heard, then silence of the format. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+ * Fills the whole buffer at once: what was heard, then silence of the format. A frame is one sample of each
+ * channel in the phone's format (`voip_config_set_audio_format`).
  *
- * @param pcm gets `frames` frames. @param got gets how many were real; may be NULL. After the end all is silence.
+ * @param pcm gets the frames.
+ * @param frames how many fit; all are filled.
+ * @param got gets how many were real; may be NULL. After the end all is silence.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -2905,11 +2929,14 @@ voip_status voip_call_read_audio_padded(voip_call *call,
                                         size_t *got);
 
 /**
- * Writes what shall be sent; it goes out at its pace. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+ * Writes what shall be sent; it goes out at its pace. A frame is one sample of each channel in the phone's
+ * format (`voip_config_set_audio_format`).
  *
  * Before the answer it is kept and sent then.
- * @param pcm `frames` frames. @param timeout_ms how long to wait for room: 0 never blocks, -1 for ever. @param put gets how many
- * were taken; may be NULL.
+ * @param pcm the frames; copied.
+ * @param frames how many there are.
+ * @param timeout_ms how long to wait for room: 0 never blocks, -1 for ever.
+ * @param put gets how many were taken; may be NULL.
  *
  * Thread: any.
  * Callback: yes with timeout_ms 0.
@@ -2926,7 +2953,9 @@ voip_status voip_call_write_audio(voip_call *call,
 /**
  * Tells the format of the frames that are read and written.
  *
- * @param sample gets a `voip_sample_format`. @param rate gets Hz. @param channels gets the number. Each may be NULL.
+ * @param sample gets a `voip_sample_format`.
+ * @param rate gets Hz.
+ * @param channels gets the number. Each may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -2992,7 +3021,8 @@ voip_status voip_call_drain_audio(voip_call *call, int32_t timeout_ms);
 /**
  * Tells how loud the last 20 ms were, each 0 to 32767.
  *
- * @param heard_peak @param heard_rms what came. @param sent_peak @param sent_rms what went. Each may be NULL.
+ * @param heard_peak,heard_rms what came.
+ * @param sent_peak,sent_rms what went. Each may be NULL.
  *
  * Thread: any.
  * Callback: yes.
@@ -3009,7 +3039,7 @@ voip_status voip_call_get_audio_levels(voip_call *call,
 /**
  * Makes what is heard and what is sent louder or softer.
  *
- * @param heard_percent @param sent_percent 0 to 800; 100 changes nothing.
+ * @param heard_percent,sent_percent 0 to 800; 100 changes nothing.
  *
  * Thread: any.
  * Callback: yes.
@@ -3022,8 +3052,9 @@ voip_status voip_call_set_gain(voip_call *call, uint32_t heard_percent, uint32_t
 /**
  * Fills a buffer with a format's silence.
  *
- * @param sample a `voip_sample_format`. @param pcm gets it. @param samples how many samples (frames times channels): 2 bytes
- * each for S16, 1 for U8.
+ * @param sample a `voip_sample_format`.
+ * @param pcm gets it.
+ * @param samples how many samples (frames times channels): 2 bytes each for S16, 1 for U8.
  *
  * Thread: any. Real-time safe.
  * Callback: yes.
@@ -3031,20 +3062,22 @@ voip_status voip_call_set_gain(voip_call *call, uint32_t heard_percent, uint32_t
  * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE.
  * Since: 0.1.0
  */
-voip_status voip_format_silence(int32_t sample,
-                                void *pcm,
-                                size_t samples);
+voip_status voip_format_silence(int32_t sample, void *pcm, size_t samples);
 
 /**
- * Sends keys one after the other, in the order of the calls; returns at once, `on_dtmf_sent` tells when all are sent.
+ * Sends keys one after the other, in the order of the calls; returns at once, `on_dtmf_sent` tells when all
+ * are sent.
  *
- * @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256. @param duration_ms 40 to 6000, 0: 120.
- * @param gap_ms pause after each, 40 to 6000, 0: 80. @param method a `voip_dtmf_method`.
+ * @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256.
+ * @param duration_ms 40 to 6000, 0: 120.
+ * @param gap_ms pause after each, 40 to 6000, 0: 80.
+ * @param method a `voip_dtmf_method`.
  *
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE, _LIMIT (queue full), _CALL_ENDED, _NOT_SUPPORTED.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE, _LIMIT (queue full), _CALL_ENDED,
+ *   _NOT_SUPPORTED.
  * Since: 0.1.0
  */
 voip_status voip_call_send_dtmf(voip_call *call,
@@ -3057,13 +3090,16 @@ voip_status voip_call_send_dtmf(voip_call *call,
  * Takes keys of the other side from their queue, oldest first, all that are there; waits for the first.
  *
  * Keys are kept from early media on, in RTP or INFO.
- * @param digits gets them with a NUL. @param len bytes of the buffer, at least 2: `len - 1` keys at most. @param timeout_ms 0 never
- * blocks, -1 waits for ever. @param count gets how many; may be NULL.
+ * @param digits gets them with a NUL.
+ * @param len bytes of the buffer, at least 2: `len - 1` keys at most.
+ * @param timeout_ms 0 never blocks, -1 waits for ever.
+ * @param count gets how many; may be NULL.
  *
  * Thread: any.
  * Callback: yes with timeout_ms 0.
  * Blocks: up to timeout_ms.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUFFER_TOO_SMALL, _TIMEOUT (none), _CALL_ENDED (over and all taken), _IN_CALLBACK.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUFFER_TOO_SMALL, _TIMEOUT (none), _CALL_ENDED (over and all
+ *   taken), _IN_CALLBACK.
  * Since: 0.1.0
  */
 voip_status voip_call_read_dtmf(voip_call *call,
@@ -3100,15 +3136,23 @@ voip_status voip_call_clear_dtmf(voip_call *call);
  * Collects keys: until `max` of them, a terminator, or a time-out. What was pressed before counts too
  * (`voip_call_clear_dtmf` forgets it).
  *
- * @param max 1 to 255 keys. @param terminators keys that end the input, like `#`; NULL: none. @param first_ms how long the first key
- * may take, @param between_ms each later one; -1: for ever. @param barge_in not 0: the first key stops what is being played. @param
- * digits gets the keys with a NUL, without the terminator. @param len bytes of it, more than `max`. @param count gets how many; may be
- * NULL. @param terminator gets the key that ended it, 0 if none did; may be NULL. A time-out after the first key is no error.
+ * @param max 1 to 255 keys.
+ * @param terminators keys that end the input, like `#`; NULL: none.
+ * @param first_ms how long the first key may take; -1: for ever.
+ * @param between_ms how long each later one may take; -1: for ever.
+ * @param barge_in not 0: the first key stops what is being played.
+ * @param digits gets the keys with a NUL, without the terminator.
+ * @param len bytes of it, more than `max`.
+ * @param count gets how many; may be NULL.
+ * @param terminator gets the key that ended it, 0 if none did; may be NULL.
+ *
+ * A time-out after the first key is no error: the keys that came are given.
  *
  * Thread: any.
  * Callback: no.
  * Blocks: up to first_ms and between_ms for each further key.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL, _TIMEOUT (no key at all), _CALL_ENDED, _IN_CALLBACK.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL, _TIMEOUT (no key at all),
+ *   _CALL_ENDED, _IN_CALLBACK.
  * Since: 0.1.0
  */
 voip_status voip_call_gather(voip_call *call,
@@ -3123,7 +3167,8 @@ voip_status voip_call_gather(voip_call *call,
                              char *terminator);
 
 /**
- * Plays a WAV file to the other side; returns at once, `on_play_finished` and `voip_call_drain_audio` tell the end.
+ * Plays a WAV file to the other side; returns at once, `on_play_finished` and `voip_call_drain_audio` tell
+ * the end.
  *
  * What plays already is finished first. The file is read now, whatever rate it has.
  * @param path of a WAV file (PCM 8 or 16 bit, A-law, µ-law; mono or stereo).
@@ -3131,7 +3176,8 @@ voip_status voip_call_gather(voip_call *call,
  * Thread: any.
  * Callback: yes.
  * Blocks: for the reading of the file.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _SYSTEM (cannot be opened), _PARSE (no WAV), _CODEC, _LIMIT, _CALL_ENDED.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _SYSTEM (cannot be opened), _PARSE (no WAV), _CODEC, _LIMIT,
+ *   _CALL_ENDED.
  * Since: 0.1.0
  */
 voip_status voip_call_play_file(voip_call *call,
@@ -3140,7 +3186,8 @@ voip_status voip_call_play_file(voip_call *call,
 /**
  * Plays frames of the phone's format to the other side; they are copied.
  *
- * @param pcm `frames` frames.
+ * @param pcm the frames.
+ * @param frames how many there are.
  *
  * Thread: any.
  * Callback: yes.
@@ -3153,7 +3200,8 @@ voip_status voip_call_play_pcm(voip_call *call, const void *pcm, size_t frames);
 /**
  * Plays a tone to the other side.
  *
- * @param hz 20 to 20000. @param ms 1 to 3600000.
+ * @param hz 20 to 20000.
+ * @param ms 1 to 3600000.
  *
  * Thread: any.
  * Callback: yes.
@@ -3192,7 +3240,8 @@ voip_status voip_call_get_play_id(voip_call *call,
 /**
  * Records the call into a WAV file (PCM, 16 bit), from now or from the answer on.
  *
- * @param path is made or overwritten. @param options NULL: what is heard, mono.
+ * @param path is made or overwritten.
+ * @param options NULL: what is heard, mono.
  *
  * Thread: any.
  * Callback: yes.

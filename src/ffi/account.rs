@@ -24,7 +24,8 @@ pub(crate) const fn account_status(status: AccountStatus) -> voip_account_status
 
 /// Adds an account to a phone; it registers at once if its settings say so and the phone runs.
 ///
-/// @param config copied. @param out gets the handle; it belongs to the phone and is stale once the account was removed.
+/// @param config copied.
+/// @param out gets the handle; it belongs to the phone and is stale once the account was removed.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -209,8 +210,9 @@ pub unsafe extern "C" fn voip_account_get_last_sip_code(
 
 /// Tells the account's address, like `sip:alice@example.com`.
 ///
-/// @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
-/// NUL; may be NULL.
+/// @param buf gets the text with its NUL; NULL asks for the size.
+/// @param len bytes of buf.
+/// @param needed gets the size with the NUL; may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -295,7 +297,8 @@ pub unsafe extern "C" fn voip_account_get_user_data(
 
 /// Gives the name of an account's status, like `registered`.
 ///
-/// @param status a `voip_account_status`. @return a static string, `unknown` for a number that is none.
+/// @param status a `voip_account_status`.
+/// @return a static string, `unknown` for a number that is none.
 ///
 /// Thread: any.
 /// Callback: yes.

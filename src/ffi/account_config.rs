@@ -204,8 +204,8 @@ pub unsafe extern "C" fn voip_account_config_free(config: *mut voip_account_conf
 
 /// Says where the account lives: the registrar or proxy, which is also the domain of its address.
 ///
-/// @param host a host name or an address (IPv6 with or without brackets). @param port 1 to 65535, 0: the default of the
-/// transport (5060).
+/// @param host a host name or an address (IPv6 with or without brackets).
+/// @param port 1 to 65535, 0: the default of the transport (5060).
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -226,8 +226,10 @@ pub unsafe extern "C" fn voip_account_config_set_server(
 
 /// Says who the account is: the user part of its address, and what it proves it with in every realm.
 ///
-/// @param user like `alice` or `+4930123`. @param auth_user the name for authentication, NULL: the same. @param password
-/// NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given before.
+/// @param user like `alice` or `+4930123`.
+/// @param auth_user the name for authentication, NULL: the same.
+/// @param password NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given
+///   before.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -251,7 +253,9 @@ pub unsafe extern "C" fn voip_account_config_set_credentials(
 
 /// Adds a name and a password for one realm (RFC 7616); more specific than `_set_credentials`.
 ///
-/// @param realm as the server's challenge names it. At most 32 realms.
+/// @param realm as the server's challenge names it; at most 32 realms.
+/// @param user the name for authentication there.
+/// @param password may be empty.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -275,7 +279,10 @@ pub unsafe extern "C" fn voip_account_config_add_credentials(
 
 /// Adds credentials as a hash, so that the program never sees the password: HA1 = H(user:realm:password).
 ///
-/// @param algorithm a `voip_digest_algorithm`. @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
+/// @param realm as the server's challenge names it; at most 32 realms.
+/// @param user the name for authentication there, as it went into the hash.
+/// @param algorithm a `voip_digest_algorithm`.
+/// @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -388,7 +395,8 @@ pub unsafe extern "C" fn voip_account_config_set_outbound_proxy(
 
 /// Sets the pause after a failed registration; it doubles, with jitter, up to the longest.
 ///
-/// @param first_ms 100 to 3600000. @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
+/// @param first_ms 100 to 3600000.
+/// @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -11,17 +11,21 @@ use std::ffi::c_void;
 /// More frames than any buffer of the library holds.
 const MAX_FRAMES: usize = 1 << 26;
 
-/// Reads what was heard. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+/// Reads what was heard. A frame is one sample of each channel in the phone's format
+/// (`voip_config_set_audio_format`).
 ///
-/// Waits until `frames` are there, the time is over or the call ends; gives what is there. Silence that the other side sent
-/// is audio.
-/// @param pcm gets the frames. @param frames how many fit. @param timeout_ms 0 never blocks, -1 waits for ever. @param got gets
-/// how many were written; may be less than `frames`.
+/// Waits until `frames` are there, the time is over or the call ends; gives what is there. Silence that the
+/// other side sent is audio.
+/// @param pcm gets the frames.
+/// @param frames how many fit.
+/// @param timeout_ms 0 never blocks, -1 waits for ever.
+/// @param got gets how many were written; may be less than `frames`.
 ///
 /// Thread: any.
 /// Callback: yes with timeout_ms 0.
 /// Blocks: up to timeout_ms.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _TIMEOUT (nothing there), _CALL_ENDED (over and all read), _IN_CALLBACK.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _TIMEOUT (nothing there), _CALL_ENDED (over and all read),
+///   _IN_CALLBACK.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_read_audio(
@@ -44,9 +48,12 @@ pub unsafe extern "C" fn voip_call_read_audio(
     })
 }
 
-/// Fills the whole buffer at once: what was heard, then silence of the format. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+/// Fills the whole buffer at once: what was heard, then silence of the format. A frame is one sample of each
+/// channel in the phone's format (`voip_config_set_audio_format`).
 ///
-/// @param pcm gets `frames` frames. @param got gets how many were real; may be NULL. After the end all is silence.
+/// @param pcm gets the frames.
+/// @param frames how many fit; all are filled.
+/// @param got gets how many were real; may be NULL. After the end all is silence.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.
@@ -74,11 +81,14 @@ pub unsafe extern "C" fn voip_call_read_audio_padded(
     })
 }
 
-/// Writes what shall be sent; it goes out at its pace. A frame is one sample of each channel in the phone's format (`voip_config_set_audio_format`).
+/// Writes what shall be sent; it goes out at its pace. A frame is one sample of each channel in the phone's
+/// format (`voip_config_set_audio_format`).
 ///
 /// Before the answer it is kept and sent then.
-/// @param pcm `frames` frames. @param timeout_ms how long to wait for room: 0 never blocks, -1 for ever. @param put gets how many
-/// were taken; may be NULL.
+/// @param pcm the frames; copied.
+/// @param frames how many there are.
+/// @param timeout_ms how long to wait for room: 0 never blocks, -1 for ever.
+/// @param put gets how many were taken; may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes with timeout_ms 0.
@@ -113,7 +123,9 @@ pub unsafe extern "C" fn voip_call_write_audio(
 
 /// Tells the format of the frames that are read and written.
 ///
-/// @param sample gets a `voip_sample_format`. @param rate gets Hz. @param channels gets the number. Each may be NULL.
+/// @param sample gets a `voip_sample_format`.
+/// @param rate gets Hz.
+/// @param channels gets the number. Each may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -215,7 +227,8 @@ pub unsafe extern "C" fn voip_call_drain_audio(call: *mut voip_call, timeout_ms:
 
 /// Tells how loud the last 20 ms were, each 0 to 32767.
 ///
-/// @param heard_peak @param heard_rms what came. @param sent_peak @param sent_rms what went. Each may be NULL.
+/// @param heard_peak,heard_rms what came.
+/// @param sent_peak,sent_rms what went. Each may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -245,7 +258,7 @@ pub unsafe extern "C" fn voip_call_get_audio_levels(
 
 /// Makes what is heard and what is sent louder or softer.
 ///
-/// @param heard_percent @param sent_percent 0 to 800; 100 changes nothing.
+/// @param heard_percent,sent_percent 0 to 800; 100 changes nothing.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -267,8 +280,9 @@ pub unsafe extern "C" fn voip_call_set_gain(
 
 /// Fills a buffer with a format's silence.
 ///
-/// @param sample a `voip_sample_format`. @param pcm gets it. @param samples how many samples (frames times channels): 2 bytes
-/// each for S16, 1 for U8.
+/// @param sample a `voip_sample_format`.
+/// @param pcm gets it.
+/// @param samples how many samples (frames times channels): 2 bytes each for S16, 1 for U8.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.

@@ -60,7 +60,8 @@ pub unsafe extern "C" fn voip_call_deny(call: *mut voip_call) -> voip_status {
 
 /// Rejects a call that rings.
 ///
-/// @param code 400 to 699, see `voip_sip_status_phrase`. @param reason instead of the usual phrase; NULL: that one.
+/// @param code 400 to 699, see `voip_sip_status_phrase`.
+/// @param reason instead of the usual phrase; NULL: that one.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -219,7 +220,8 @@ pub unsafe extern "C" fn voip_call_retain(call: *mut voip_call) -> voip_status {
     guard(|| objects::call(call)?.retain())
 }
 
-/// Lets go of a handle that `voip_phone_dial`, `voip_phone_wait_call`, `voip_phone_list_calls` or `voip_call_retain` gave.
+/// Lets go of a handle that `voip_phone_dial`, `voip_phone_wait_call`, `voip_phone_list_calls` or
+/// `voip_call_retain` gave.
 ///
 /// The call itself goes on; hang up first to end it.
 ///

@@ -46,8 +46,9 @@ fn address(text: &str, name: &str) -> FfiResult<IpAddr> {
     bare.parse().map_err(|_| Fail::argument(format!("{name} \"{text}\" is no IPv4 or IPv6 address")))
 }
 
-/// Makes settings with their defaults: UDP on 0.0.0.0:5060, RTP ports 10000 to 20000, PCMU and PCMA, 20 ms packets, the
-/// host's audio as S16 at 8000 Hz mono, up to 64 calls, events on the library's thread, no account.
+/// Makes settings with their defaults: UDP on 0.0.0.0:5060, RTP ports 10000 to 20000, PCMU and PCMA, 20 ms
+/// packets, the host's audio as S16 at 8000 Hz mono, up to 64 calls, events on the library's thread, no
+/// account.
 ///
 /// @param out gets the handle; free it with `voip_config_free`.
 ///
@@ -79,8 +80,8 @@ pub unsafe extern "C" fn voip_config_free(config: *mut voip_config) -> voip_stat
 
 /// Sets the local address and port of SIP; audio uses the same address.
 ///
-/// @param addr IPv4 or IPv6 (`0.0.0.0` and `::` are every address); NULL keeps it. @param port 0 to 65535, 0 takes a free one
-/// (see `voip_phone_get_local_address`).
+/// @param addr IPv4 or IPv6 (`0.0.0.0` and `::` are every address); NULL keeps it.
+/// @param port 0 to 65535, 0 takes a free one (see `voip_phone_get_local_address`).
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -151,8 +152,8 @@ pub unsafe extern "C" fn voip_config_set_transport(config: *mut voip_config, tra
 
 /// Says where the account lives: the registrar or proxy, which is also the domain of its address.
 ///
-/// @param host a host name or an address (IPv6 with or without brackets). @param port 1 to 65535, 0: the default of the
-/// transport (5060).
+/// @param host a host name or an address (IPv6 with or without brackets).
+/// @param port 1 to 65535, 0: the default of the transport (5060).
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -173,8 +174,10 @@ pub unsafe extern "C" fn voip_config_set_server(
 
 /// Says who the account is: the user part of its address, and what it proves it with in every realm.
 ///
-/// @param user like `alice` or `+4930123`. @param auth_user the name for authentication, NULL: the same. @param password
-/// NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given before.
+/// @param user like `alice` or `+4930123`.
+/// @param auth_user the name for authentication, NULL: the same.
+/// @param password NULL: none (a server that asks for one gets VOIP_ERR_AUTH). Replaces credentials given
+///   before.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -198,7 +201,9 @@ pub unsafe extern "C" fn voip_config_set_credentials(
 
 /// Adds a name and a password for one realm (RFC 7616); more specific than `_set_credentials`.
 ///
-/// @param realm as the server's challenge names it. At most 32 realms.
+/// @param realm as the server's challenge names it; at most 32 realms.
+/// @param user the name for authentication there.
+/// @param password may be empty.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -222,7 +227,10 @@ pub unsafe extern "C" fn voip_config_add_credentials(
 
 /// Adds credentials as a hash, so that the program never sees the password: HA1 = H(user:realm:password).
 ///
-/// @param algorithm a `voip_digest_algorithm`. @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
+/// @param realm as the server's challenge names it; at most 32 realms.
+/// @param user the name for authentication there, as it went into the hash.
+/// @param algorithm a `voip_digest_algorithm`.
+/// @param ha1 hexadecimal: 32 digits for MD5, 64 for the others.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -329,7 +337,8 @@ pub unsafe extern "C" fn voip_config_set_outbound_proxy(
 
 /// Sets the pause after a failed registration; it doubles, with jitter, up to the longest.
 ///
-/// @param first_ms 100 to 3600000. @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
+/// @param first_ms 100 to 3600000.
+/// @param longest_ms first_ms to 86400000. Refused credentials are never tried again.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -421,7 +430,7 @@ pub unsafe extern "C" fn voip_config_set_media_threads(
 /// Sets who delivers events.
 ///
 /// @param mode a `voip_event_mode`; with VOIP_EVENTS_HOST poll `voip_phone_get_event_fd` and call
-/// `voip_phone_process_events`.
+///   `voip_phone_process_events`.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -489,7 +498,8 @@ pub unsafe extern "C" fn voip_config_set_unhandled_call(
 
 /// Sets a time.
 ///
-/// @param which a `voip_timer`. @param ms 1 to 86400000, for RING, ANSWER and RTP also 0 (never).
+/// @param which a `voip_timer`.
+/// @param ms 1 to 86400000, for RING, ANSWER and RTP also 0 (never).
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -505,11 +515,13 @@ pub unsafe extern "C" fn voip_config_set_timer(config: *mut voip_config, which: 
     })
 }
 
-/// Has a function called at the beginning and the end of every thread of the library (priorities, profilers, language
-/// runtimes).
+/// Has a function called at the beginning and the end of every thread of the library (priorities, profilers,
+/// language runtimes).
 ///
-/// @param hook NULL: none. @param user handed to it. @param destroy called once when the hook is not needed any more; may be
-/// NULL. Not called if this function fails.
+/// @param hook NULL: none.
+/// @param user handed to it.
+/// @param destroy called once when the hook is not needed any more; may be NULL. Not called if this function
+///   fails.
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -11,7 +11,8 @@ use std::time::Duration;
 
 /// Sets the range of local ports for audio; even ones are used (RFC 3550 section 11).
 ///
-/// @param low @param high 1 to 65535, low not above high, at least one even port between. 10000 to 20000 if not set.
+/// @param low,high 1 to 65535, low not above high, at least one even port between. 10000 to 20000 if not
+///   set.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -41,7 +42,8 @@ pub unsafe extern "C" fn voip_config_set_rtp_ports(
 
 /// Sets which codecs are offered and accepted, by preference.
 ///
-/// @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always offered.
+/// @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always
+///   offered.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -88,7 +90,9 @@ pub unsafe extern "C" fn voip_config_set_ptime(config: *mut voip_config, ms: u32
 
 /// Sets the form of the audio that the host reads and writes; the library converts.
 ///
-/// @param sample a `voip_sample_format`. @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz. @param channels 1.
+/// @param sample a `voip_sample_format`.
+/// @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz.
+/// @param channels 1.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -121,7 +125,8 @@ pub unsafe extern "C" fn voip_config_set_audio_format(
 
 /// Bounds the receive buffer, which trades delay for lost packets.
 ///
-/// @param min_ms 0 to max_ms. @param max_ms at most 10000. 40 to 200 if not set.
+/// @param min_ms 0 to max_ms.
+/// @param max_ms at most 10000. 40 to 200 if not set.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -147,7 +152,7 @@ pub unsafe extern "C" fn voip_config_set_jitter(
 /// Sets how much audio a call keeps for the host to read and to send.
 ///
 /// What is not read in time is overwritten by newer audio and counted (`rx_overrun_frames`).
-/// @param read_ms @param write_ms 20 to 60000; 2000 if not set.
+/// @param read_ms,write_ms 20 to 60000; 2000 if not set.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -173,8 +178,8 @@ pub unsafe extern "C" fn voip_config_set_audio_buffers(
 
 /// Sets when silence of the other side's packets is told, and whether the call ends then.
 ///
-/// @param ms 0 (never) to 86400000; 30000 if not set. @param hangup 0: only `on_call_media` tells; else the call ends with
-/// VOIP_END_MEDIA_TIMEOUT.
+/// @param ms 0 (never) to 86400000; 30000 if not set.
+/// @param hangup 0: only `on_call_media` tells; else the call ends with VOIP_END_MEDIA_TIMEOUT.
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -1,7 +1,8 @@
 //! Events of the engine become calls of the host's callbacks.
 
 use super::account::account_status;
-use super::call_info::{call_state, end_cause, ended_by, media_direction};
+use super::call_end::{end_cause, ended_by};
+use super::call_info::{call_state, media_direction};
 use super::callbacks::*;
 use super::objects::{CallObject, Keep, PhoneShared};
 use super::panic::in_host;

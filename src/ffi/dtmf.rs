@@ -16,15 +16,19 @@ const GAP_MS: u32 = 80;
 /// More keys than anybody dials; bounds what one call of a function queues.
 const MAX_DIGITS: usize = 256;
 
-/// Sends keys one after the other, in the order of the calls; returns at once, `on_dtmf_sent` tells when all are sent.
+/// Sends keys one after the other, in the order of the calls; returns at once, `on_dtmf_sent` tells when all
+/// are sent.
 ///
-/// @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256. @param duration_ms 40 to 6000, 0: 120.
-/// @param gap_ms pause after each, 40 to 6000, 0: 80. @param method a `voip_dtmf_method`.
+/// @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256.
+/// @param duration_ms 40 to 6000, 0: 120.
+/// @param gap_ms pause after each, 40 to 6000, 0: 80.
+/// @param method a `voip_dtmf_method`.
 ///
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE, _LIMIT (queue full), _CALL_ENDED, _NOT_SUPPORTED.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE, _LIMIT (queue full), _CALL_ENDED,
+///   _NOT_SUPPORTED.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_send_dtmf(
@@ -54,13 +58,16 @@ pub unsafe extern "C" fn voip_call_send_dtmf(
 /// Takes keys of the other side from their queue, oldest first, all that are there; waits for the first.
 ///
 /// Keys are kept from early media on, in RTP or INFO.
-/// @param digits gets them with a NUL. @param len bytes of the buffer, at least 2: `len - 1` keys at most. @param timeout_ms 0 never
-/// blocks, -1 waits for ever. @param count gets how many; may be NULL.
+/// @param digits gets them with a NUL.
+/// @param len bytes of the buffer, at least 2: `len - 1` keys at most.
+/// @param timeout_ms 0 never blocks, -1 waits for ever.
+/// @param count gets how many; may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes with timeout_ms 0.
 /// Blocks: up to timeout_ms.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUFFER_TOO_SMALL, _TIMEOUT (none), _CALL_ENDED (over and all taken), _IN_CALLBACK.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUFFER_TOO_SMALL, _TIMEOUT (none), _CALL_ENDED (over and all
+///   taken), _IN_CALLBACK.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_read_dtmf(
@@ -119,15 +126,23 @@ pub unsafe extern "C" fn voip_call_clear_dtmf(call: *mut voip_call) -> voip_stat
 /// Collects keys: until `max` of them, a terminator, or a time-out. What was pressed before counts too
 /// (`voip_call_clear_dtmf` forgets it).
 ///
-/// @param max 1 to 255 keys. @param terminators keys that end the input, like `#`; NULL: none. @param first_ms how long the first key
-/// may take, @param between_ms each later one; -1: for ever. @param barge_in not 0: the first key stops what is being played. @param
-/// digits gets the keys with a NUL, without the terminator. @param len bytes of it, more than `max`. @param count gets how many; may be
-/// NULL. @param terminator gets the key that ended it, 0 if none did; may be NULL. A time-out after the first key is no error.
+/// @param max 1 to 255 keys.
+/// @param terminators keys that end the input, like `#`; NULL: none.
+/// @param first_ms how long the first key may take; -1: for ever.
+/// @param between_ms how long each later one may take; -1: for ever.
+/// @param barge_in not 0: the first key stops what is being played.
+/// @param digits gets the keys with a NUL, without the terminator.
+/// @param len bytes of it, more than `max`.
+/// @param count gets how many; may be NULL.
+/// @param terminator gets the key that ended it, 0 if none did; may be NULL.
+///
+/// A time-out after the first key is no error: the keys that came are given.
 ///
 /// Thread: any.
 /// Callback: no.
 /// Blocks: up to first_ms and between_ms for each further key.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL, _TIMEOUT (no key at all), _CALL_ENDED, _IN_CALLBACK.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL, _TIMEOUT (no key at all),
+///   _CALL_ENDED, _IN_CALLBACK.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_gather(

@@ -199,7 +199,8 @@ fn row(status: i32) -> Option<&'static (voip_status, &'static CStr, &'static CSt
 
 /// Gives the name of a status, like `VOIP_ERR_STATE`; `VOIP_ERR_UNKNOWN` for a number that is none.
 ///
-/// @param status any number. @return a static string, never NULL.
+/// @param status any number.
+/// @return a static string, never NULL.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.
@@ -213,7 +214,8 @@ pub extern "C" fn voip_status_name(status: i32) -> *const c_char {
 
 /// Says in a few English words what a status means.
 ///
-/// @param status any number. @return a static string, never NULL.
+/// @param status any number.
+/// @return a static string, never NULL.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.

@@ -95,8 +95,10 @@ impl Log for Logger {
 
 /// Sets where the log goes; without a callback there is none.
 ///
-/// @param callback NULL: none. @param user handed to it. @param destroy called once with `user` when the callback was replaced
-/// and does not run any more; may be NULL. Not called if this function fails.
+/// @param callback NULL: none.
+/// @param user handed to it.
+/// @param destroy called once with `user` when the callback was replaced and does not run any more; may be
+///   NULL. Not called if this function fails.
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 /// Makes a phone from settings, which are copied. No socket is opened and no thread started yet.
 ///
-/// @param config may be freed or changed afterwards. @param out gets the handle; free it with `voip_phone_free`.
+/// @param config may be freed or changed afterwards.
+/// @param out gets the handle; free it with `voip_phone_free`.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -40,8 +41,9 @@ pub unsafe extern "C" fn voip_phone_new(
 
 /// Ends everything of a phone and frees it: calls are hung up, registrations taken back, threads joined.
 ///
-/// After it returned no callback runs, `destroy` of the callbacks was called, and the handles of the phone, its accounts and
-/// its calls are stale, except calls that the host retained: they stay, ended, until `voip_call_release`.
+/// After it returned no callback runs, `destroy` of the callbacks was called, and the handles of the phone,
+/// its accounts and its calls are stale, except calls that the host retained: they stay, ended, until
+/// `voip_call_release`.
 ///
 /// Thread: any.
 /// Callback: no.
@@ -69,9 +71,10 @@ pub unsafe extern "C" fn voip_phone_free(phone: *mut voip_phone) -> voip_status 
 
 /// Sets the callbacks, before or after the start; from the next event on the new table is used.
 ///
-/// @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls. @param user handed to every callback.
-/// @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not called if this
-/// function fails.
+/// @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls.
+/// @param user handed to every callback.
+/// @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not
+///   called if this function fails.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -157,7 +160,8 @@ pub unsafe extern "C" fn voip_phone_wait_stopped(phone: *mut voip_phone, timeout
 /// Thread: any.
 /// Callback: no.
 /// Blocks: up to timeout_ms.
-/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (no account), _TIMEOUT, _AUTH, _UNREACHABLE, _REJECTED, _IN_CALLBACK.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (no account), _TIMEOUT, _AUTH, _UNREACHABLE, _REJECTED,
+///   _IN_CALLBACK.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_phone_wait_registered(phone: *mut voip_phone, timeout_ms: i32) -> voip_status {
@@ -171,8 +175,8 @@ pub unsafe extern "C" fn voip_phone_wait_registered(phone: *mut voip_phone, time
 /// Waits for the next call from outside; opens the phone for calls.
 ///
 /// Calls that came since the last wait are given first. The call rings (180) and waits for the host.
-/// @param timeout_ms 0 never blocks, -1 waits for ever; ends also with the phone. @param out gets the call, retained: let go with
-/// `voip_call_release`.
+/// @param timeout_ms 0 never blocks, -1 waits for ever; ends also with the phone.
+/// @param out gets the call, retained: let go with `voip_call_release`.
 ///
 /// Thread: any.
 /// Callback: no.
@@ -199,8 +203,10 @@ pub unsafe extern "C" fn voip_phone_wait_call(
 
 /// Places a call, through the default account if there is one.
 ///
-/// @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number. @param options NULL:
-/// none. @param out gets the call, retained: let go with `voip_call_release`; written before the first event. NULL is not allowed.
+/// @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number.
+/// @param options NULL: none.
+/// @param out gets the call, retained: let go with `voip_call_release`; written before the first event. NULL
+///   is not allowed.
 ///
 /// Thread: any.
 /// Callback: yes.

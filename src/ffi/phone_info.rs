@@ -44,8 +44,9 @@ pub unsafe extern "C" fn voip_phone_get_status(
 
 /// Tells the address and port that SIP is bound to, like `127.0.0.1:5060` or `[::1]:5060`.
 ///
-/// @param buf gets the text with its NUL; NULL asks for the size. @param len bytes of buf. @param needed gets the size with the
-/// NUL; may be NULL.
+/// @param buf gets the text with its NUL; NULL asks for the size.
+/// @param len bytes of buf.
+/// @param needed gets the size with the NUL; may be NULL.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -95,8 +96,9 @@ pub unsafe extern "C" fn voip_phone_get_default_account(
 
 /// Lists the calls that live, each retained for the host: let each go with `voip_call_release`.
 ///
-/// @param calls gets up to `max` handles; NULL with max 0 asks for the number only. @param count gets how many were written, or
-/// with max 0 how many there are.
+/// @param calls gets up to `max` handles; NULL with max 0 asks for the number only.
+/// @param max how many fit.
+/// @param count gets how many were written, or with max 0 how many there are.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -152,7 +154,8 @@ pub unsafe extern "C" fn voip_phone_get_stats(
     })
 }
 
-/// Gives the descriptor that is readable while events wait (VOIP_EVENTS_HOST). Poll it; don't read or close it.
+/// Gives the descriptor that is readable while events wait (VOIP_EVENTS_HOST). Poll it; don't read or close
+/// it.
 ///
 /// @param fd gets it.
 ///
@@ -177,7 +180,8 @@ pub unsafe extern "C" fn voip_phone_get_event_fd(phone: *mut voip_phone, fd: *mu
 
 /// Delivers events on the calling thread (VOIP_EVENTS_HOST).
 ///
-/// @param max at most so many events; 0: all that wait. @param timeout_ms how long to wait for the first: 0 never, -1 for ever.
+/// @param max at most so many events; 0: all that wait.
+/// @param timeout_ms how long to wait for the first: 0 never, -1 for ever.
 /// @param count gets how many were delivered; may be NULL. No event in time is no error: count is 0.
 ///
 /// Thread: any.
@@ -250,7 +254,8 @@ pub unsafe extern "C" fn voip_phone_get_user_data(
 
 /// Takes an RTP port out of the configured range for a use of the host's own; the library will not bind it.
 ///
-/// @param timeout_ms how long to wait for one to become free: 0 never blocks, -1 for ever. @param port gets an even number.
+/// @param timeout_ms how long to wait for one to become free: 0 never blocks, -1 for ever.
+/// @param port gets an even number.
 ///
 /// Thread: any.
 /// Callback: yes with timeout_ms 0.
@@ -311,7 +316,8 @@ pub unsafe extern "C" fn voip_phone_ports_in_use(phone: *mut voip_phone, count: 
 
 /// Gives the name of a phone's status, like `running`.
 ///
-/// @param status a `voip_phone_status`. @return a static string, `unknown` for a number that is none.
+/// @param status a `voip_phone_status`.
+/// @return a static string, `unknown` for a number that is none.
 ///
 /// Thread: any.
 /// Callback: yes.

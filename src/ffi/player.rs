@@ -9,7 +9,8 @@ use super::types::*;
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::Ordering;
 
-/// Plays a WAV file to the other side; returns at once, `on_play_finished` and `voip_call_drain_audio` tell the end.
+/// Plays a WAV file to the other side; returns at once, `on_play_finished` and `voip_call_drain_audio` tell
+/// the end.
 ///
 /// What plays already is finished first. The file is read now, whatever rate it has.
 /// @param path of a WAV file (PCM 8 or 16 bit, A-law, µ-law; mono or stereo).
@@ -17,7 +18,8 @@ use std::sync::atomic::Ordering;
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: for the reading of the file.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _SYSTEM (cannot be opened), _PARSE (no WAV), _CODEC, _LIMIT, _CALL_ENDED.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _SYSTEM (cannot be opened), _PARSE (no WAV), _CODEC, _LIMIT,
+///   _CALL_ENDED.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_play_file(call: *mut voip_call, path: *const c_char) -> voip_status {
@@ -31,7 +33,8 @@ pub unsafe extern "C" fn voip_call_play_file(call: *mut voip_call, path: *const 
 
 /// Plays frames of the phone's format to the other side; they are copied.
 ///
-/// @param pcm `frames` frames.
+/// @param pcm the frames.
+/// @param frames how many there are.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -54,7 +57,8 @@ pub unsafe extern "C" fn voip_call_play_pcm(
 
 /// Plays a tone to the other side.
 ///
-/// @param hz 20 to 20000. @param ms 1 to 3600000.
+/// @param hz 20 to 20000.
+/// @param ms 1 to 3600000.
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -25,7 +25,8 @@ unsafe impl SizeFirst for voip_record_options {
 
 /// Records the call into a WAV file (PCM, 16 bit), from now or from the answer on.
 ///
-/// @param path is made or overwritten. @param options NULL: what is heard, mono.
+/// @param path is made or overwritten.
+/// @param options NULL: what is heard, mono.
 ///
 /// Thread: any.
 /// Callback: yes.

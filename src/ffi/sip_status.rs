@@ -85,8 +85,8 @@ static STATUSES: &[(i32, &CStr, &CStr)] = &[
 
 /// Gives the usual phrase of a SIP status, like `Busy Here` for 486.
 ///
-/// @param code 100 to 699; an unknown code has the phrase of its class (x00), another number `Unknown`. @return a static string,
-/// never NULL.
+/// @param code 100 to 699; an unknown code has the phrase of its class (x00), another number `Unknown`.
+/// @return a static string, never NULL.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.
@@ -100,7 +100,8 @@ pub extern "C" fn voip_sip_status_phrase(code: i32) -> *const c_char {
 
 /// Says in one English line what a SIP status means.
 ///
-/// @param code as `voip_sip_status_phrase`. @return a static string, never NULL.
+/// @param code as `voip_sip_status_phrase`.
+/// @return a static string, never NULL.
 ///
 /// Thread: any. Real-time safe.
 /// Callback: yes.
