@@ -44,7 +44,7 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &set, NULL);
 
     if (voip_config_new(&config)) return complain("config");
-    voip_config_set_bind(config, argc > 1 ? argv[1] : "0.0.0.0", (uint16_t)(argc > 2 ? atoi(argv[2]) : 5060));
+    voip_config_set_bind(config, argc > 1 ? argv[1] : "0.0.0.0", argc > 2 ? atoi(argv[2]) : 5060);
     voip_config_set_event_mode(config, VOIP_EVENTS_HOST); /* no dispatcher thread */
     if (voip_phone_new(config, &phone) || voip_phone_set_callbacks(phone, &callbacks, NULL, NULL) ||
         voip_phone_start(phone) || voip_phone_get_event_fd(phone, &events))

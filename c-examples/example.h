@@ -37,19 +37,19 @@ static inline void stop_on_ctrl_c(voip_phone *phone)
 /* Says what went wrong, in the library's words. */
 static inline int complain(const char *what)
 {
-    char text[256] = "";
-    voip_last_error_message(text, sizeof text, NULL);
-    fprintf(stderr, "%s: %s\n", what, text);
+    fprintf(stderr, "%s: %s\n", what, voip_last_error_message());
     return 1;
 }
 
-/* A phone on ADDRESS:PORT (port 0: any free one), started; NULL after a complaint. */
-static inline voip_phone *start_phone(voip_config *config, const char *address, int port)
+/* A phone on ADDRESS:PORT (port 0: any free one), started; NULL after a complaint. Callbacks and their user pointer may
+ * be NULL. */
+static inline voip_phone *start_phone(
+    voip_config *config, const char *address, int port, const voip_callbacks *callbacks, void *user)
 {
     char local[128] = "";
     voip_phone *phone = NULL;
-    if (voip_config_set_bind(config, address, (uint16_t)port) || voip_phone_new(config, &phone) ||
-        voip_phone_start(phone)) {
+    if (voip_config_set_bind(config, address, port) || voip_phone_new(config, &phone) ||
+        (callbacks && voip_phone_set_callbacks(phone, callbacks, user, NULL)) || voip_phone_start(phone)) {
         complain("the phone does not start");
         voip_phone_free(phone);
         return NULL;
@@ -59,6 +59,17 @@ static inline voip_phone *start_phone(voip_config *config, const char *address, 
     printf("listening on %s\n", local);
     fflush(stdout);
     return phone;
+}
+
+/* Gives the phone an account: `sip:HOST[:PORT]` USER PASSWORD, as on the command line. */
+static inline int use_account(voip_config *config, char **words)
+{
+    char host[256];
+    int port = 5060;
+    if (sscanf(words[0], "sip:%255[^:]:%d", host, &port) < 1) return fprintf(stderr, "not sip:HOST[:PORT]\n"), 1;
+    return voip_config_set_server(config, host, port) || voip_config_set_credentials(config, words[1], NULL, words[2])
+               ? complain("account")
+               : 0;
 }
 
 static inline void print_stats(voip_call *call)

@@ -86,13 +86,11 @@ static void say_error(const char *command, const char *message)
 /* Says what a function of the library did not like. */
 static int failed(const char *command, voip_status status)
 {
-    char text[256] = "";
     if (status == VOIP_OK) return 0;
-    voip_last_error_message(text, sizeof text, NULL);
     say("error");
     put_word("command", command);
     put_word("status", voip_status_name(status));
-    put_word("message", text);
+    put_word("message", voip_last_error_message());
     end_line();
     return 1;
 }
@@ -560,13 +558,12 @@ struct account {
 static const char *take_option(voip_config *config, struct account *account, const char *option, const char *value)
 {
     static const char *const on_call[] = {"ring", "answer", "busy", "ignore", NULL};
-    static char text[256];
     char host[256];
     int port = 5060, choice;
     voip_status status = VOIP_OK;
     if (!strcmp(option, "--bind")) {
         if (!split_host(value, host, sizeof host, &port)) return "not IP:PORT";
-        status = voip_config_set_bind(config, host, (uint16_t)port);
+        status = voip_config_set_bind(config, host, port);
     } else if (!strcmp(option, "--server")) {
         account->port = 5060;
         if (!split_host(value, account->host, sizeof account->host, &account->port)) return "not sip:HOST:PORT";
@@ -581,12 +578,10 @@ static const char *take_option(voip_config *config, struct account *account, con
         if ((choice = choose(value, on_call)) < 0) return "not ring, answer, busy or ignore";
         app.on_call = (enum on_call)choice;
     } else return "unknown option";
-    if (status == VOIP_OK) return NULL;
-    voip_last_error_message(text, sizeof text, NULL);
-    return text;
+    return status == VOIP_OK ? NULL : voip_last_error_message();
 }
 
-static void trace(int level, const char *target, const char *text, void *user)
+static void trace(voip_log_level level, const char *target, const char *text, void *user)
 {
     (void)level, (void)target, (void)user;
     fprintf(stderr, "%s\n", text);
@@ -610,7 +605,7 @@ static int read_options(voip_config *config, int argc, char **argv)
     }
     if (!*account.host) return account.user ? bad_option("--user", "needs --server") : 0;
     if (!account.user) return bad_option("--server", "needs --user");
-    if (voip_config_set_server(config, account.host, (uint16_t)account.port) != VOIP_OK)
+    if (voip_config_set_server(config, account.host, account.port) != VOIP_OK)
         return bad_option("--server", account.host);
     if (voip_config_set_credentials(config, account.user, NULL, account.password ? account.password : "") != VOIP_OK)
         return bad_option("--user", account.user);
@@ -644,7 +639,7 @@ static void run(int signals, int events)
         {signals, POLLIN, 0}, {app.timer, POLLIN, 0}};
     struct signalfd_siginfo which;
     uint64_t ticks;
-    size_t done;
+    uint32_t done;
     int input_over = 0;
     while (!app.stopped) {
         /* No more commands: calls that run go on to their end. */
