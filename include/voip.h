@@ -521,6 +521,126 @@ typedef int32_t voip_sample_format;
 #endif // __cplusplus
 
 /**
+ * How SIP travels.
+ */
+enum voip_transport
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_TRANSPORT_UDP = 0,
+    /**
+     * Reserved.
+     */
+    VOIP_TRANSPORT_TCP = 1,
+    /**
+     * Reserved.
+     */
+    VOIP_TRANSPORT_TLS = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_transport voip_transport;
+#else
+typedef int32_t voip_transport;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Who delivers events.
+ */
+enum voip_event_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * A thread of the library calls the callbacks.
+     */
+    VOIP_EVENTS_THREAD = 0,
+    /**
+     * The host calls `voip_phone_process_events` from its own loop.
+     */
+    VOIP_EVENTS_HOST = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_event_mode voip_event_mode;
+#else
+typedef int32_t voip_event_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Times that `voip_config_set_timer` sets.
+ */
+enum voip_timer
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Estimate of a round trip (RFC 3261 table 4; 500 ms).
+     */
+    VOIP_TIMER_T1 = 1,
+    /**
+     * Longest interval between retransmissions (4000 ms).
+     */
+    VOIP_TIMER_T2 = 2,
+    /**
+     * How long a message stays in the network (5000 ms).
+     */
+    VOIP_TIMER_T4 = 3,
+    /**
+     * Longest wait for a final response after a provisional one (180000 ms).
+     */
+    VOIP_TIMER_C = 4,
+    /**
+     * How long a refused INVITE is remembered (32000 ms).
+     */
+    VOIP_TIMER_D = 5,
+    /**
+     * How long an incoming call rings before 480; 0 for ever.
+     */
+    VOIP_TIMER_RING = 16,
+    /**
+     * How long an outgoing call may take until its answer before it is cancelled; 0: no own limit.
+     */
+    VOIP_TIMER_ANSWER = 17,
+    /**
+     * Silence of RTP until `on_call_media` says timeout; 0 never.
+     */
+    VOIP_TIMER_RTP = 18,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_timer voip_timer;
+#else
+typedef int32_t voip_timer;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Digest algorithms (RFC 7616, RFC 8760).
+ */
+enum voip_digest_algorithm
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_DIGEST_MD5 = 0,
+    VOIP_DIGEST_SHA256 = 1,
+    VOIP_DIGEST_SHA512_256 = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_digest_algorithm voip_digest_algorithm;
+#else
+typedef int32_t voip_digest_algorithm;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * An account of a phone; it belongs to the phone and goes with it.
  */
 typedef struct voip_account voip_account;

@@ -44,3 +44,15 @@ fn every_struct_that_the_host_fills_has_its_initial_value() {
     }
     assert!(seen >= 7, "only {seen} structs found");
 }
+
+#[test]
+fn every_public_enum_is_in_the_header() {
+    let (types, header) = (committed("src/ffi/types.rs"), committed("include/voip.h"));
+    let names = types.lines().filter_map(|line| line.strip_prefix("pub enum ")?.split_whitespace().next());
+    let mut seen = 0;
+    for name in names {
+        assert!(header.contains(&format!("enum {name}\n")), "{name}: add it to `export` in cbindgen.toml");
+        seen += 1;
+    }
+    assert!(seen >= 10, "only {seen} enums found");
+}
