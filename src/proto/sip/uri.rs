@@ -331,12 +331,19 @@ fn same_value(a: Option<&str>, b: Option<&str>) -> bool {
     }
 }
 
+/// Does a parameter of that name have that value? None: there is none of that name.
+fn has_same(uri: &Uri, name: &str, value: Option<&str>) -> Option<bool> {
+    let mut named = uri.params.iter().filter(|(n, _)| n.eq_ignore_ascii_case(name)).peekable();
+    named.peek()?;
+    Some(named.any(|(_, other)| same_value(value, other.as_deref())))
+}
+
 /// A parameter in both must match; `user`, `ttl`, `method`, `maddr` and `transport` must not stand in one only.
 fn params_agree(a: &Uri, b: &Uri) -> bool {
     const DECISIVE: [&str; 5] = ["user", "ttl", "method", "maddr", "transport"];
     let one_way = |a: &Uri, b: &Uri| {
-        a.params.iter().all(|(name, value)| match text::find_param(&b.params, name) {
-            Some(other) => same_value(value.as_deref(), other.as_deref()),
+        a.params.iter().all(|(name, value)| match has_same(b, name, value.as_deref()) {
+            Some(same) => same,
             None => !DECISIVE.iter().any(|d| name.eq_ignore_ascii_case(d)),
         })
     };
@@ -368,10 +375,113 @@ fn same_tel(a: &Uri, b: &Uri) -> bool {
         digits.chars().filter(|c| !matches!(c, '-' | '.' | '(' | ')')).flat_map(char::to_lowercase).collect()
     };
     let one_way = |a: &Uri, b: &Uri| {
-        a.params.iter().all(|(name, value)| {
-            let other = text::find_param(&b.params, name);
-            other.is_some_and(|other| same_value(value.as_deref(), other.as_deref()))
-        })
+        a.params.iter().all(|(name, value)| has_same(b, name, value.as_deref()) == Some(true))
     };
     number(a) == number(b) && one_way(a, b) && one_way(b, a)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        Uri::parse(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn all_parts_of_a_uri_are_found() {
+        let u = uri(
+            "SIPS:alice;day=tue:secret%20x@Atlanta.Example.COM:5061;transport=TCP;lr?Subject=a%20b&Route=x",
+        );
+        assert_eq!(u.scheme, Scheme::Sips);
+        assert_eq!((u.user.as_deref(), u.password.as_deref()), (Some("alice;day=tue"), Some("secret%20x")));
+        assert_eq!((u.host.to_string().as_str(), u.port), ("atlanta.example.com", Some(5061)));
+        assert_eq!((u.param("Transport"), u.has_param("LR"), u.param("lr")), (Some("TCP"), true, None));
+        assert_eq!(u.headers.as_deref(), Some("Subject=a%20b&Route=x"));
+    }
+
+    #[test]
+    fn what_is_written_is_what_was_read() {
+        for text in [
+            "sip:alice@example.com",
+            "sip:example.com",
+            "sips:+1-212-555-1212:1234@gateway.com;user=phone",
+            "sip:%61lice@[2001:db8::10]:5070;transport=udp;lr?a=b",
+            "sip:192.0.2.1:65535",
+            "tel:+1-201-555-0123;ext=7",
+            "nobodyknowsthisscheme:totally opaque".split(' ').next().unwrap(),
+            "soap.beep://192.0.2.103:3002",
+        ] {
+            assert_eq!(uri(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_uri_is_refused_at_its_place() {
+        for (text, offset) in [
+            ("", 0),
+            ("alice", 0),
+            ("sip:", 4),
+            ("1sip:a@b", 0),
+            ("sip:@example.com", 4),
+            ("sip:2001:db8::10", 8),
+            ("sip:a@[2001:db8::10", 19),
+            ("sip:a@[nonsense]", 7),
+            ("sip:a@b:70000", 7),
+            ("sip:a@b:", 7),
+            ("sip:a b@c", 5),
+            ("<sip:a@b>", 0),
+            ("sip:a@b@c", 7),
+            ("sip:a@b/c", 7),
+        ] {
+            let error = Uri::parse(text).expect_err(text);
+            assert_eq!(error.offset, offset, "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_equal_pairs_of_rfc_3261_section_19_1_4_are_equal() {
+        for (a, b) in [
+            ("sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtlanTa.CoM;Transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5"),
+            (
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ),
+            (
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ),
+            ("sip:a@[2001:db8::10]", "sip:a@[2001:0DB8:0:0::10]"),
+            ("tel:+1-201-555-0123", "tel:+1(201)5550123"),
+        ] {
+            assert!(uri(a).equivalent(&uri(b)) && uri(b).equivalent(&uri(a)), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_unequal_pairs_of_rfc_3261_section_19_1_4_are_unequal() {
+        for (a, b) in [
+            ("SIP:ALICE@AtlanTa.CoM;Transport=udp", "sip:alice@AtlanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off"),
+            ("sip:a%3Bb@c", "sip:a;b@c"),
+            ("sip:a@c", "sips:a@c"),
+            ("sip:c", "sip:a@c"),
+            ("tel:+1-201-555-0123", "tel:+1-201-555-0123;ext=1"),
+        ] {
+            assert!(!uri(a).equivalent(&uri(b)) && !uri(b).equivalent(&uri(a)), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn escapes_of_a_user_are_resolved_once() {
+        assert_eq!(uri("sip:a%2541%zz%@b").user_unescaped().as_deref(), Some("a%41%zz%"));
+        assert_eq!(uri("sip:%00%C3%A9@b").user_unescaped().as_deref(), Some("\0\u{e9}"));
+    }
 }
