@@ -3,3 +3,4 @@
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
+pub mod srtp;

@@ -64,6 +64,20 @@ pub struct RtpPacket<'a> {
 
 impl<'a> RtpPacket<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<RtpPacket<'a>, PacketError> {
+        let start = Self::header_len_of(bytes)?;
+        let mut end = bytes.len();
+        if bytes[0] & 0x20 != 0 {
+            let count = usize::from(bytes[end - 1]);
+            if count == 0 || count > end - start {
+                return Err(PacketError::Padding);
+            }
+            end -= count;
+        }
+        Ok(RtpPacket { bytes, payload_start: start as u32, payload_end: end as u32 })
+    }
+
+    /// Bytes of header, CSRC list and extension, of a packet whose padding can't be read yet (SRTP).
+    pub fn header_len_of(bytes: &[u8]) -> Result<usize, PacketError> {
         let [first, rest @ ..] = bytes else { return Err(PacketError::TooShort) };
         if first >> 6 != 2 {
             return Err(PacketError::Version);
@@ -82,15 +96,12 @@ impl<'a> RtpPacket<'a> {
                 return Err(PacketError::ExtensionTruncated);
             }
         }
-        let mut end = bytes.len();
-        if first & 0x20 != 0 {
-            let count = usize::from(bytes[end - 1]);
-            if count == 0 || count > end - start {
-                return Err(PacketError::Padding);
-            }
-            end -= count;
-        }
-        Ok(RtpPacket { bytes, payload_start: start as u32, payload_end: end as u32 })
+        Ok(start)
+    }
+
+    /// Bytes before the payload.
+    pub fn header_len(&self) -> usize {
+        self.payload_start as usize
     }
 
     fn u32_at(&self, at: usize) -> u32 {

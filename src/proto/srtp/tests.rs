@@ -1,0 +1,139 @@
+use super::*;
+use crate::util::SeededRng;
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|i| u8::from_str_radix(&text[2 * i..2 * i + 2], 16).unwrap()).collect()
+}
+
+fn rtp(sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut packet = vec![0x80, 0];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend(1000u32.to_be_bytes());
+    packet.extend(ssrc.to_be_bytes());
+    packet.extend(payload);
+    packet
+}
+
+fn pair(profile: Profile) -> (Protector, Unprotector) {
+    let master = MasterKey::generate(profile, &mut SeededRng::new(7));
+    (Protector::new(&master).unwrap(), Unprotector::new(&master).unwrap())
+}
+
+fn protect(p: &mut Protector, plain: &[u8]) -> Vec<u8> {
+    let mut buf = plain.to_vec();
+    buf.resize(plain.len() + p.rtp_overhead(), 0);
+    let n = p.protect_rtp(&mut buf, plain.len()).unwrap();
+    buf.truncate(n);
+    buf
+}
+
+#[test]
+fn session_keys_are_those_of_rfc_3711_appendix_b3() {
+    let key = hex("e1f97a0d3e018be0d64fa32c06de4139");
+    let salt = hex("0ec675ad498afeebb6960b3aabe6");
+    let master = MasterKey::new(Profile::AesCm128HmacSha1_80, &key, &salt, &[]).unwrap();
+    let keys = master.rtp_keys().unwrap();
+    assert_eq!(*keys.cipher, hex("c61e7a93744f39ee10734afe3ff7a087"));
+    assert_eq!(keys.salt.to_vec(), hex("30cbbc08863d8c85d49db34a9ae1"));
+    assert_eq!(keys.auth.to_vec(), hex("cebe321f6ff7716b6fd4ab49af256a156d38baa4"));
+    let keys = master.rtcp_keys().unwrap();
+    assert_eq!(*keys.cipher, hex("4c1aa45a81f73d61c800bbb00fbb1eaa"));
+    assert_eq!(keys.salt.to_vec(), hex("9581c7ad87b3e530bf3e4454a8b3"));
+}
+
+#[test]
+fn every_profile_gives_back_what_it_protected_rtp_and_rtcp() {
+    for profile in Profile::ALL {
+        let (mut tx, mut rx) = pair(profile);
+        let plain = rtp(17, 0xcafe_babe, b"a frame of speech");
+        let mut wire = protect(&mut tx, &plain);
+        assert_eq!(wire.len(), plain.len() + profile.rtp_tag_bytes(), "{profile:?}");
+        let n = rx.unprotect_rtp(&mut wire).unwrap();
+        assert_eq!(&wire[..n], &plain[..], "{profile:?}");
+        for encrypt in [true, false] {
+            tx.set_encryption(true, encrypt);
+            let plain = hex("81c8000bcafebabeabababababababababababababababab");
+            let mut buf = plain.clone();
+            buf.resize(plain.len() + tx.rtcp_overhead(), 0);
+            let n = tx.protect_rtcp(&mut buf, plain.len()).unwrap();
+            assert_eq!(n, buf.len());
+            let n = rx.unprotect_rtcp(&mut buf).unwrap();
+            assert_eq!(&buf[..n], &plain[..], "{profile:?} encrypt {encrypt}");
+        }
+    }
+}
+
+#[test]
+fn a_replayed_a_forged_and_an_ancient_packet_are_refused_and_change_nothing() {
+    for profile in [Profile::AesCm128HmacSha1_80, Profile::AeadAes128Gcm] {
+        let (mut tx, mut rx) = pair(profile);
+        let old = protect(&mut tx, &rtp(1, 9, b"one"));
+        let next = protect(&mut tx, &rtp(200, 9, b"two"));
+        let mut copy = next.clone();
+        rx.unprotect_rtp(&mut copy).unwrap();
+        assert_eq!(rx.unprotect_rtp(&mut next.clone()), Err(SrtpError::Replay));
+        assert_eq!(rx.unprotect_rtp(&mut old.clone()), Err(SrtpError::Replay), "behind the window");
+        let third = protect(&mut tx, &rtp(201, 9, b"three"));
+        for at in [0, 1, 12, third.len() - 1] {
+            let mut forged = third.clone();
+            forged[at] ^= 0x01;
+            let refused = rx.unprotect_rtp(&mut forged);
+            assert!(refused.is_err(), "{profile:?}: byte {at} changed, {refused:?}");
+        }
+        assert!(rx.unprotect_rtp(&mut third.clone()).is_ok(), "the forgeries left no trace");
+    }
+}
+
+#[test]
+fn the_roll_over_counter_follows_through_loss_and_reordering_at_the_wrap() {
+    let (mut tx, mut rx) = pair(Profile::AesCm128HmacSha1_80);
+    let wires: Vec<_> =
+        (0..8u16).map(|i| protect(&mut tx, &rtp(0xfffc_u16.wrapping_add(i), 5, &[i as u8]))).collect();
+    for i in [0usize, 2, 5, 3, 7, 4, 6, 1] {
+        let mut wire = wires[i].clone();
+        let n = rx.unprotect_rtp(&mut wire).unwrap_or_else(|e| panic!("packet {i}: {e:?}"));
+        assert_eq!(wire[n - 1], i as u8);
+    }
+    assert_eq!(tx.roc(5), Some(1));
+    assert_eq!(rx.roc(5), Some(1));
+}
+
+#[test]
+fn a_sequence_number_is_never_sent_twice_with_one_key() {
+    let (mut tx, _) = pair(Profile::AeadAes256Gcm);
+    protect(&mut tx, &rtp(10, 1, b"x"));
+    let plain = rtp(10, 1, b"y");
+    let mut buf = [plain, vec![0; 16]].concat();
+    assert_eq!(tx.protect_rtp(&mut buf, 13), Err(SrtpError::Replay));
+}
+
+#[test]
+fn sources_are_bounded_and_lengths_are_checked() {
+    let (mut tx, mut rx) = pair(Profile::AesCm128HmacSha1_32);
+    for ssrc in 0..MAX_STREAMS as u32 {
+        protect(&mut tx, &rtp(1, ssrc, b"x"));
+    }
+    let mut buf = [rtp(1, 99_999, b"x"), vec![0; 4]].concat();
+    assert_eq!(tx.protect_rtp(&mut buf, 13), Err(SrtpError::Streams));
+    assert_eq!(tx.protect_rtp(&mut buf[..14], 13), Err(SrtpError::Buffer));
+    for n in 0..16 {
+        assert_eq!(rx.unprotect_rtp(&mut vec![0x80; n]), Err(SrtpError::Packet), "{n} bytes");
+        assert_eq!(rx.unprotect_rtcp(&mut vec![0x80; n]), Err(SrtpError::Packet), "{n} bytes");
+    }
+}
+
+#[test]
+fn a_crypto_attribute_is_read_and_written() {
+    let line = "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj|2^20|1:4";
+    let crypto = Crypto::parse(line).unwrap();
+    assert_eq!(crypto.profile(), Some(Profile::AesCm128HmacSha1_32));
+    assert_eq!(crypto.keys[0].lifetime, Some(1 << 20));
+    assert_eq!(crypto.master_key().unwrap().mki(), [0, 0, 0, 1]);
+    assert_eq!(format!("a=crypto:{}", *crypto.write()), line);
+    for bad in
+        ["", "x", "01 A inline:AA==", "1 A", "1 A inline:", "1 A inline:!!", "1 A inline:AA==|0", "1 A AA=="]
+    {
+        assert!(Crypto::parse(bad).is_err(), "{bad:?} was accepted");
+    }
+    assert!(!format!("{crypto:?}").contains("NzB4"));
+}
