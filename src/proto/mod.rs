@@ -4,3 +4,4 @@ pub mod rtp;
 pub mod sdp;
 pub mod sip;
 pub mod srtp;
+pub mod stun;
