@@ -137,3 +137,53 @@ fn a_crypto_attribute_is_read_and_written() {
     }
     assert!(!format!("{crypto:?}").contains("NzB4"));
 }
+
+#[test]
+fn the_aes_cm_key_stream_is_that_of_rfc_3711_b2_and_rfc_6188() {
+    let rows = [
+        (
+            "2b7e151628aed2a6abf7158809cf4f3c",
+            "e03ead0935c95e80e166b16dd92b4eb4d23513162b02d0f72a43a2fe4a5f97ab",
+            "ec8cdf7398607cb0f2d21675ea9ea1e4362b7c3c6773516318a077d7fc5073ae6a2cc3787889374fbeb4c81b17ba6c44",
+        ),
+        (
+            "57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98",
+            "92bdd28a93c3f52511c677d08b5515a49da71b2378a854f67050756ded165bac",
+            "cea518c90fd91ced9cbb18c078a547113dbc4814f4da5f00a08772b63c6a046d6eb246913062a16891433e97dd01a57f",
+        ),
+    ];
+    for (key, first, last) in rows {
+        let mut iv = [0; 16];
+        iv.copy_from_slice(&hex("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000"));
+        let mut stream = vec![0; 1_044_512];
+        cipher::Block::new(&hex(key)).unwrap().apply(&iv, &mut stream);
+        assert_eq!(stream[..32], hex(first));
+        assert_eq!(stream[stream.len() - 48..], hex(last));
+    }
+}
+
+#[test]
+fn gcm_with_the_session_keys_of_rfc_7714_section_16() {
+    let head = hex("8040f17b8041f8d35501a0b2");
+    let mut data = b"Gallia est omnis divisa in partes tres".to_vec();
+    let keys = |cipher: &str| keys::SessionKeys {
+        cipher: hex(cipher).into(),
+        auth: zeroize::Zeroizing::new([0; 20]),
+        salt: {
+            let mut salt = [0; 14];
+            salt[..12].copy_from_slice(&hex("517569642070726f2071756f"));
+            salt
+        },
+    };
+    let small = keys("000102030405060708090a0b0c0d0e0f");
+    let gcm = cipher::Transform::new(Profile::AeadAes128Gcm, &small, 16).unwrap();
+    let tag = gcm.seal(0x5501_a0b2, 0xf17b, &head, &mut data).unwrap();
+    assert_eq!(data, hex("f24de3a3fb34de6cacba861c9d7e4bcabe633bd50d294e6f42a5f47a51c7d19b36de3adf8833"));
+    assert_eq!(tag.to_vec(), hex("899d7f27beb16a9152cf765ee4390cce"));
+    gcm.open(0x5501_a0b2, 0xf17b, &head, &mut data, &tag).unwrap();
+    let large = keys("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f");
+    let gcm = cipher::Transform::new(Profile::AeadAes256Gcm, &large, 16).unwrap();
+    let tag = gcm.seal(0x5501_a0b2, 0xf17b, &head, &mut data).unwrap();
+    assert_eq!(data, hex("32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b"));
+    assert_eq!(tag.to_vec(), hex("7aa3db36dfffd6b0f9bb7878d7a76c13"));
+}
