@@ -198,16 +198,28 @@ pub(crate) fn push_param(out: &mut String, name: &str, value: Option<&str>) {
     }
 }
 
-/// The value of the parameter `tag` behind an address, found without building anything.
-pub(crate) fn tag_of(value: &str) -> Option<&str> {
-    let params = match find_outside(value, b';') {
-        Some(semicolon) => &value[semicolon + 1..],
-        None => return None,
-    };
-    params.split(';').find_map(|param| {
-        let (name, tag) = param.split_once('=')?;
-        trim(name).eq_ignore_ascii_case("tag").then(|| trim(tag)).filter(|tag| !tag.is_empty())
+/// The parameters of a header value as they are written, split outside of quotes; nothing is checked.
+pub(crate) fn raw_params(value: &str) -> impl Iterator<Item = &str> {
+    let mut rest = find_outside(value, b';').map(|at| &value[at + 1..]);
+    core::iter::from_fn(move || {
+        let text = rest?;
+        let end = find_outside(text, b';');
+        rest = end.map(|at| &text[at + 1..]);
+        Some(trim(&text[..end.unwrap_or(text.len())]))
     })
+}
+
+/// The bare value of a parameter behind an address or a sent-by, found without building anything.
+pub(crate) fn raw_param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
+    raw_params(value).find_map(|param| {
+        let (n, value) = param.split_once('=')?;
+        trim(n).eq_ignore_ascii_case(name).then(|| trim(value)).filter(|value| !value.is_empty())
+    })
+}
+
+/// The tag of a From or To value.
+pub(crate) fn tag_of(value: &str) -> Option<&str> {
+    raw_param(value, "tag")
 }
 
 /// Digits only, no sign, no white space; None beyond 64 bits.

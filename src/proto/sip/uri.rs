@@ -172,13 +172,15 @@ fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
     let (user, password, after) = match rest.split_once('@') {
         Some((userinfo, after)) => {
             let (user, password) = match userinfo.split_once(':') {
-                Some((user, password)) => (user, Some(password.into())),
+                Some((user, password)) => (user, Some(Box::from(password))),
                 None => (userinfo, None),
             };
-            if user.is_empty() {
-                return Err(error(0, "a user before the at sign"));
+            // Some servers write `sip:@host` when they have no user to name.
+            match (user.is_empty(), password) {
+                (false, password) => (Some(user.into()), password, after),
+                (true, None) => (None, None, after),
+                (true, Some(_)) => return Err(error(0, "a user before the password")),
             }
-            (Some(user.into()), password, after)
         }
         None => (None, None, rest),
     };
@@ -423,7 +425,8 @@ mod tests {
             ("alice", 0),
             ("sip:", 4),
             ("1sip:a@b", 0),
-            ("sip:@example.com", 4),
+            ("sip:@", 5),
+            ("sip::secret@example.com", 4),
             ("sip:2001:db8::10", 8),
             ("sip:a@[2001:db8::10", 19),
             ("sip:a@[nonsense]", 7),

@@ -17,12 +17,18 @@ impl Writer {
     pub(super) fn new() -> Writer {
         Writer { head: Vec::with_capacity(1024), content_type: String::new(), body: Vec::new(), error: None }
     }
-    /// A line that we made ourselves of checked parts.
-    pub(super) fn raw_line(&mut self, parts: &[&str]) {
+    /// A line that we made ourselves of checked parts; gives the offset of its end.
+    pub(super) fn raw_line(&mut self, parts: &[&str]) -> usize {
         for part in parts {
             self.head.extend_from_slice(part.as_bytes());
         }
+        let end = self.head.len();
         self.head.extend_from_slice(b"\r\n");
+        end
+    }
+    /// Puts checked parts into a line that was written before.
+    pub(super) fn insert(&mut self, at: usize, parts: &[&str]) {
+        self.head.splice(at..at, parts.concat().into_bytes());
     }
     pub(super) fn refuse(&mut self, expected: &'static str) {
         self.error.get_or_insert(error(0, expected));

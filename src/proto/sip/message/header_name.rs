@@ -122,7 +122,8 @@ impl HeaderName {
         for &index in &row[..usize::from(count)] {
             let (found, text) = ALL[usize::from(index)];
             let text = text.as_bytes();
-            if text[0] == name[0] & 0xdf && text.eq_ignore_ascii_case(name) {
+            // Nearly everybody writes the names as the RFCs do.
+            if text == name || (text[0] == name[0] & 0xdf && text.eq_ignore_ascii_case(name)) {
                 return found;
             }
         }

@@ -11,8 +11,8 @@ use core::net::{IpAddr, SocketAddr};
 #[derive(Debug)]
 pub struct ResponseBuilder {
     writer: Writer,
-    /// The request's To, held back until we know the tag; written before anything else of the caller's.
-    to: Option<(String, bool)>,
+    /// Where a tag can be put behind the To; None when there is one, or no To.
+    to_end: Option<usize>,
     record_route: Vec<String>,
 }
 
@@ -30,26 +30,30 @@ impl ResponseBuilder {
         if let Some(first) = vias.next() {
             writer.raw_line(&["Via: ", &top_via(first, source)]);
         }
-        vias.for_each(|via| writer.raw_line(&["Via: ", via]));
-        for name in [HeaderName::From, HeaderName::CallId, HeaderName::CSeq] {
-            if let Some(value) = request.header(name) {
-                writer.raw_line(&[name.as_str(), ": ", value]);
+        for via in vias {
+            writer.raw_line(&["Via: ", via]);
+        }
+        let mut to_end = None;
+        for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
+            let Some(value) = request.header(name) else { continue };
+            let end = writer.raw_line(&[name.as_str(), ": ", value]);
+            if name == HeaderName::To && text::tag_of(value).is_none() {
+                to_end = Some(end);
             }
         }
         // RFC 3261 section 8.2.6.1: a 100 carries the request's Timestamp.
         if let (100, Some(value)) = (status, request.header(HeaderName::Timestamp)) {
             writer.raw_line(&["Timestamp: ", value]);
         }
-        let to = request.header(HeaderName::To).map(|to| (to.to_owned(), text::tag_of(to).is_some()));
         let record_route = request.headers(HeaderName::RecordRoute).map(str::to_owned).collect();
-        ResponseBuilder { writer, to, record_route }
+        ResponseBuilder { writer, to_end, record_route }
     }
     /// The To tag to add when the request had none.
     pub fn to_tag(mut self, tag: &str) -> Self {
-        if text::is_token(tag) {
-            self.write_to(Some(tag));
-        } else {
-            self.writer.refuse("a tag");
+        match self.to_end.take() {
+            _ if !text::is_token(tag) => self.writer.refuse("a tag"),
+            Some(at) => self.writer.insert(at, &[";tag=", tag]),
+            None => {}
         }
         self
     }
@@ -73,17 +77,8 @@ impl ResponseBuilder {
         self.writer.body(content_type, body);
         self
     }
-    pub fn build(mut self) -> Result<Vec<u8>, ParseError> {
-        self.write_to(None);
+    pub fn build(self) -> Result<Vec<u8>, ParseError> {
         self.writer.finish()
-    }
-
-    fn write_to(&mut self, tag: Option<&str>) {
-        match (self.to.take(), tag) {
-            (Some((to, false)), Some(tag)) => self.writer.raw_line(&["To: ", &to, ";tag=", tag]),
-            (Some((to, _)), _) => self.writer.raw_line(&["To: ", &to]),
-            (None, _) => {}
-        }
     }
 }
 
@@ -95,12 +90,13 @@ fn top_via(line: &str, source: SocketAddr) -> String {
     let mut out = String::with_capacity(line.len() + 64);
     out.push_str(text::trim(&first[..end]));
     let asked = via.has_param("rport");
-    for (name, value) in &via.params {
-        // What the client says of these two is not for it to say.
-        if name.eq_ignore_ascii_case("received") || name.eq_ignore_ascii_case("rport") {
-            continue;
+    for param in text::raw_params(first) {
+        // What the client says of these two is not for it to say; the rest goes back as it came.
+        let name = text::trim(param.split('=').next().unwrap_or(""));
+        if !name.eq_ignore_ascii_case("received") && !name.eq_ignore_ascii_case("rport") {
+            out.push(';');
+            out.push_str(param);
         }
-        text::push_param(&mut out, name, value.as_deref());
     }
     let ip = source.ip().to_canonical();
     if asked || !is_same_host(&via.host, ip) {

@@ -103,6 +103,7 @@ fn tags_are_found_without_being_fooled() {
         ("\"x;tag=no\" <sip:a@b>", None),
         ("sip:a@b;TAG = yes ;x", Some("yes")),
         ("<sip:a@b>;x=tag;tag=", None),
+        ("<sip:a@b>;x=\";tag=no\";tag=yes", Some("yes")),
         ("<sip:a@b>", None),
     ] {
         assert_eq!(text::tag_of(text), tag, "{text}");
@@ -229,6 +230,18 @@ fn a_response_keeps_vias_in_order_and_tells_where_the_request_came_from() {
     let moved = text("198.51.100.7:1024", 200);
     assert!(moved.contains("z9hG4bK1;received=198.51.100.7, SIP/2.0/TCP p\r\n"), "{moved}");
     assert!(moved.contains("\r\nRecord-Route: <sip:p;lr>\r\n") && !moved.contains("Timestamp"), "{moved}");
+    let odd = with("").raw().to_vec();
+    let odd = String::from_utf8(odd).unwrap().replace("z9hG4bKx", "z9hG4bK/a=b$c;x=\"q;r\"");
+    let built = ResponseBuilder::new(
+        &Message::parse(odd.as_bytes()).unwrap(),
+        200,
+        None,
+        "192.0.2.1:9".parse().unwrap(),
+    );
+    let built =
+        String::from_utf8(built.header(HeaderName::Subject, "s").to_tag("late").build().unwrap()).unwrap();
+    assert!(built.contains(";branch=z9hG4bK/a=b$c;x=\"q;r\";received=192.0.2.1;rport=9\r\n"), "{built}");
+    assert!(built.contains("\r\nTo: <sip:bob@192.0.2.4>;tag=late\r\nCall-ID: "), "{built}");
     let mapped = text("[::ffff:192.0.2.1]:5070", 200);
     assert!(!mapped.contains("received"), "{mapped}");
 }

@@ -59,11 +59,7 @@ fn sent_protocol(text: &str) -> Result<(&str, &str), ParseError> {
 
 /// The branch of a Via value, without a Via being built.
 pub(super) fn branch_of(value: &str) -> Option<&str> {
-    let params = text::find_outside(value, b';')?;
-    value[params + 1..].split(';').find_map(|param| {
-        let (name, branch) = param.split_once('=')?;
-        text::trim(name).eq_ignore_ascii_case("branch").then(|| text::trim(branch))
-    })
+    text::raw_param(value, "branch")
 }
 
 impl fmt::Display for Via {
