@@ -77,7 +77,7 @@ impl<'a> List<'a> {
     pub(crate) fn new(text: &'a str) -> List<'a> {
         List(Some(text))
     }
-    /// One element: the header isn't a list.
+    /// The first element, and what stands behind its comma.
     pub(crate) fn first_only(text: &'a str) -> (&'a str, Option<&'a str>) {
         match find_outside(text, b',') {
             Some(comma) => (trim(&text[..comma]), Some(&text[comma + 1..])),
