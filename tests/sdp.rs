@@ -1,5 +1,7 @@
 //! Session descriptions and offer/answer against the RFCs' examples and other parsers' corpora.
 
+mod support;
+
 use std::path::{Path, PathBuf};
 
 use voip::proto::rtp::PayloadFormat;
@@ -14,13 +16,7 @@ fn data(folder: &str) -> PathBuf {
 
 /// The shared corpora, where they are at hand.
 fn vectors(folder: &str) -> Option<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [
-        std::env::var_os("LIBVOIP_VECTORS").map(PathBuf::from),
-        Some(manifest.join("../shared/vectors")),
-        Some(manifest.join("../../shared/vectors")),
-    ];
-    places.into_iter().flatten().map(|place| place.join(folder)).find(|path| path.is_dir())
+    support::vectors().map(|place| place.join(folder)).filter(|path| path.is_dir())
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

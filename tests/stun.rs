@@ -1,5 +1,7 @@
 //! STUN against the RFCs' sample messages, captured messages, and a real server where there is one.
 
+mod support;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -21,13 +23,7 @@ fn sample(name: &str) -> Vec<u8> {
 }
 
 fn vectors(folder: &str) -> Option<PathBuf> {
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let places = [
-        std::env::var_os("LIBVOIP_VECTORS").map(PathBuf::from),
-        Some(manifest.join("../shared/vectors")),
-        Some(manifest.join("../../shared/vectors")),
-    ];
-    places.into_iter().flatten().map(|place| place.join(folder)).find(|path| path.is_dir())
+    support::vectors().map(|place| place.join(folder)).filter(|path| path.is_dir())
 }
 
 #[test]

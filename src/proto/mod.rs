@@ -1,5 +1,6 @@
 //! Protocols without I/O: bytes and times in, bytes and decisions out.
 
+pub mod rtcp;
 pub mod rtp;
 pub mod sdp;
 pub mod sip;
