@@ -15,6 +15,28 @@
 
 #include <stddef.h>
 #include <stdint.h>
+/* Initial values of the structs that begin with their size. */
+#ifdef __cplusplus
+extern "C++" {
+template <typename T> inline T voip_sized_struct() { T value = T(); value.size = sizeof(T); return value; }
+}
+#define VOIP_CALLBACKS_INIT voip_sized_struct<voip_callbacks>()
+#define VOIP_CALL_OPTIONS_INIT voip_sized_struct<voip_call_options>()
+#define VOIP_CALL_INFO_INIT voip_sized_struct<voip_call_info>()
+#define VOIP_CALL_END_INIT voip_sized_struct<voip_call_end>()
+#define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
+#define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
+#define VOIP_RECORD_OPTIONS_INIT voip_sized_struct<voip_record_options>()
+#else
+#define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
+#define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
+#define VOIP_CALL_INFO_INIT { .size = sizeof(voip_call_info) }
+#define VOIP_CALL_END_INIT { .size = sizeof(voip_call_end) }
+#define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
+#define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
+#define VOIP_RECORD_OPTIONS_INIT { .size = sizeof(voip_record_options) }
+#endif
+
 
 /**
  * What a function says: `VOIP_OK` is 0, every error is negative. The number of a status never changes.
@@ -3415,23 +3437,3 @@ voip_status voip_call_set_stats_interval(voip_call *call, uint32_t every_ms);
 #endif  // __cplusplus
 
 #endif  /* VOIP_H */
-
-/* Initial values of the structs that begin with their size. */
-#ifdef __cplusplus
-template <typename T> inline T voip_sized_struct() { T value = T(); value.size = sizeof(T); return value; }
-#define VOIP_CALLBACKS_INIT voip_sized_struct<voip_callbacks>()
-#define VOIP_CALL_OPTIONS_INIT voip_sized_struct<voip_call_options>()
-#define VOIP_CALL_INFO_INIT voip_sized_struct<voip_call_info>()
-#define VOIP_CALL_END_INIT voip_sized_struct<voip_call_end>()
-#define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
-#define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
-#define VOIP_RECORD_OPTIONS_INIT voip_sized_struct<voip_record_options>()
-#else
-#define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
-#define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
-#define VOIP_CALL_INFO_INIT { .size = sizeof(voip_call_info) }
-#define VOIP_CALL_END_INIT { .size = sizeof(voip_call_end) }
-#define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
-#define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
-#define VOIP_RECORD_OPTIONS_INIT { .size = sizeof(voip_record_options) }
-#endif

@@ -1,0 +1,121 @@
+// voip.hpp: a call between two phones in this program, with exceptions, functions and owned handles.
+
+#include "voip.hpp"
+#include "check.h"
+
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+
+namespace {
+
+struct Seen {
+    std::mutex lock;
+    std::condition_variable changed;
+    int ended = 0;
+    int exceptions = 0;
+    std::string digits;
+
+    template <typename Change> void note(Change change) {
+        std::lock_guard<std::mutex> guard(lock);
+        change(*this);
+        changed.notify_all();
+    }
+    template <typename Ready> bool wait(Ready ready) {
+        std::unique_lock<std::mutex> guard(lock);
+        return changed.wait_for(guard, std::chrono::seconds(30), [&] { return ready(*this); });
+    }
+};
+
+voip::Config local() {
+    voip::Config config;
+    config.bind("127.0.0.1", 0).rtp_ports(20000, 39998).user_agent("cpp/1");
+    return config;
+}
+
+void failures_are_exceptions() {
+    try {
+        local().ptime(25);
+        CHECK(!"no exception");
+    } catch (const voip::error &error) {
+        CHECK(error.status() == VOIP_ERR_RANGE);
+        CHECK(std::string(error.what()).find("25") != std::string::npos);
+        CHECK(std::string(error.name()) == "VOIP_ERR_RANGE");
+    }
+}
+
+void a_call() {
+    Seen caller, callee;
+    voip::Phone a(local()), b(local());
+    voip::Events events;
+    events.on_incoming_call = [](voip::Call call, const voip_incoming_call_info &info) {
+        CHECK(info.remote_uri != nullptr);
+        call.answer();
+    };
+    events.on_dtmf = [&](voip::Call, const voip_dtmf_info &info) { callee.note([&](Seen &s) { s.digits += info.digit; }); };
+    events.on_call_state = [&](voip::Call call, const voip_call_state_info &info) {
+        if (info.state == VOIP_CALL_ENDED) {
+            callee.note([](Seen &s) { s.ended++; });
+        }
+        call.wait_state(VOIP_CALL_ENDED); // throws: not inside a callback
+    };
+    events.on_exception = [&](const std::exception &) { callee.note([](Seen &s) { s.exceptions++; }); };
+    b.set_events(std::move(events));
+    voip::Events other;
+    other.on_call_state = [&](voip::Call, const voip_call_state_info &info) {
+        if (info.state == VOIP_CALL_ENDED) {
+            caller.note([](Seen &s) { s.ended++; });
+        }
+    };
+    a.set_events(std::move(other));
+    a.start();
+    b.start();
+    CHECK(a.status() == VOIP_PHONE_RUNNING);
+
+    voip::Call call = a.dial("sip:b@" + b.local_address());
+    CHECK(call.wait_state(VOIP_CALL_ANSWERED, 30000));
+    voip::Call same = call;
+    CHECK(same == call && static_cast<bool>(same));
+    CHECK(call.info().direction == VOIP_CALL_OUTGOING);
+    CHECK(!call.end());
+    CHECK(call.remote_uri().find(b.local_address()) != std::string::npos);
+    CHECK(call.header("x-none") == std::nullopt);
+    CHECK(call.header("Call-ID").value() == call.id());
+    CHECK(call.codec() == "PCMU");
+    CHECK(call.write_audio(std::vector<int16_t>(320)) == 320);
+    CHECK(!call.read_audio(160, 30000).empty());
+    call.send_dtmf("12", VOIP_DTMF_RTP, 60, 50);
+    CHECK(callee.wait([](Seen &s) { return s.digits == "12"; }));
+    call.hangup();
+    CHECK(call.wait_state(VOIP_CALL_ENDED, 30000));
+    CHECK(same.end()->cause == VOIP_END_HANGUP);
+    CHECK(caller.wait([](Seen &s) { return s.ended == 1; }));
+    CHECK(callee.wait([](Seen &s) { return s.ended == 1 && s.exceptions >= 1; }));
+    call.reset();
+    CHECK(!call);
+    CHECK(same.state() == VOIP_CALL_ENDED);
+    CHECK(!a.wait_call(0));
+    a.stop(1000);
+    CHECK(a.wait_stopped(30000));
+}
+
+void an_account() {
+    voip::Phone phone(local());
+    phone.start();
+    voip::AccountConfig config;
+    config.server("127.0.0.1", 9).credentials("alice", "x").register_account(false).display_name("Alice");
+    voip::Account account = phone.add_account(config);
+    CHECK(account.status() == VOIP_ACCOUNT_INACTIVE);
+    CHECK(account.uri().find("alice@127.0.0.1") != std::string::npos);
+    voip::Phone moved = std::move(phone);
+    CHECK(moved.stats().accounts == 1);
+}
+
+} // namespace
+
+int main() {
+    failures_are_exceptions();
+    a_call();
+    an_account();
+    return check_end();
+}
