@@ -663,6 +663,100 @@ typedef int32_t voip_digest_algorithm;
 #endif // __cplusplus
 
 /**
+ * SIP status codes by name (RFC 3261 section 21 and IANA's registry).
+ */
+enum voip_sip_code
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_SIP_TRYING = 100,
+    VOIP_SIP_RINGING = 180,
+    VOIP_SIP_CALL_IS_BEING_FORWARDED = 181,
+    VOIP_SIP_QUEUED = 182,
+    VOIP_SIP_SESSION_PROGRESS = 183,
+    VOIP_SIP_EARLY_DIALOG_TERMINATED = 199,
+    VOIP_SIP_OK = 200,
+    VOIP_SIP_ACCEPTED = 202,
+    VOIP_SIP_NO_NOTIFICATION = 204,
+    VOIP_SIP_MULTIPLE_CHOICES = 300,
+    VOIP_SIP_MOVED_PERMANENTLY = 301,
+    VOIP_SIP_MOVED_TEMPORARILY = 302,
+    VOIP_SIP_USE_PROXY = 305,
+    VOIP_SIP_ALTERNATIVE_SERVICE = 380,
+    VOIP_SIP_BAD_REQUEST = 400,
+    VOIP_SIP_UNAUTHORIZED = 401,
+    VOIP_SIP_PAYMENT_REQUIRED = 402,
+    VOIP_SIP_FORBIDDEN = 403,
+    VOIP_SIP_NOT_FOUND = 404,
+    VOIP_SIP_METHOD_NOT_ALLOWED = 405,
+    VOIP_SIP_NOT_ACCEPTABLE = 406,
+    VOIP_SIP_PROXY_AUTHENTICATION_REQUIRED = 407,
+    VOIP_SIP_REQUEST_TIMEOUT = 408,
+    VOIP_SIP_CONFLICT = 409,
+    VOIP_SIP_GONE = 410,
+    VOIP_SIP_LENGTH_REQUIRED = 411,
+    VOIP_SIP_CONDITIONAL_REQUEST_FAILED = 412,
+    VOIP_SIP_REQUEST_ENTITY_TOO_LARGE = 413,
+    VOIP_SIP_REQUEST_URI_TOO_LONG = 414,
+    VOIP_SIP_UNSUPPORTED_MEDIA_TYPE = 415,
+    VOIP_SIP_UNSUPPORTED_URI_SCHEME = 416,
+    VOIP_SIP_UNKNOWN_RESOURCE_PRIORITY = 417,
+    VOIP_SIP_BAD_EXTENSION = 420,
+    VOIP_SIP_EXTENSION_REQUIRED = 421,
+    VOIP_SIP_SESSION_INTERVAL_TOO_SMALL = 422,
+    VOIP_SIP_INTERVAL_TOO_BRIEF = 423,
+    VOIP_SIP_BAD_LOCATION_INFORMATION = 424,
+    VOIP_SIP_BAD_ALERT_MESSAGE = 425,
+    VOIP_SIP_USE_IDENTITY_HEADER = 428,
+    VOIP_SIP_PROVIDE_REFERRER_IDENTITY = 429,
+    VOIP_SIP_FLOW_FAILED = 430,
+    VOIP_SIP_ANONYMITY_DISALLOWED = 433,
+    VOIP_SIP_BAD_IDENTITY_INFO = 436,
+    VOIP_SIP_UNSUPPORTED_CREDENTIAL = 437,
+    VOIP_SIP_INVALID_IDENTITY_HEADER = 438,
+    VOIP_SIP_FIRST_HOP_LACKS_OUTBOUND_SUPPORT = 439,
+    VOIP_SIP_MAX_BREADTH_EXCEEDED = 440,
+    VOIP_SIP_BAD_INFO_PACKAGE = 469,
+    VOIP_SIP_CONSENT_NEEDED = 470,
+    VOIP_SIP_TEMPORARILY_UNAVAILABLE = 480,
+    VOIP_SIP_CALL_TRANSACTION_DOES_NOT_EXIST = 481,
+    VOIP_SIP_LOOP_DETECTED = 482,
+    VOIP_SIP_TOO_MANY_HOPS = 483,
+    VOIP_SIP_ADDRESS_INCOMPLETE = 484,
+    VOIP_SIP_AMBIGUOUS = 485,
+    VOIP_SIP_BUSY_HERE = 486,
+    VOIP_SIP_REQUEST_TERMINATED = 487,
+    VOIP_SIP_NOT_ACCEPTABLE_HERE = 488,
+    VOIP_SIP_BAD_EVENT = 489,
+    VOIP_SIP_REQUEST_PENDING = 491,
+    VOIP_SIP_UNDECIPHERABLE = 493,
+    VOIP_SIP_SECURITY_AGREEMENT_REQUIRED = 494,
+    VOIP_SIP_SERVER_INTERNAL_ERROR = 500,
+    VOIP_SIP_NOT_IMPLEMENTED = 501,
+    VOIP_SIP_BAD_GATEWAY = 502,
+    VOIP_SIP_SERVICE_UNAVAILABLE = 503,
+    VOIP_SIP_SERVER_TIME_OUT = 504,
+    VOIP_SIP_VERSION_NOT_SUPPORTED = 505,
+    VOIP_SIP_MESSAGE_TOO_LARGE = 513,
+    VOIP_SIP_PUSH_NOTIFICATION_SERVICE_NOT_SUPPORTED = 555,
+    VOIP_SIP_PRECONDITION_FAILURE = 580,
+    VOIP_SIP_BUSY_EVERYWHERE = 600,
+    VOIP_SIP_DECLINE = 603,
+    VOIP_SIP_DOES_NOT_EXIST_ANYWHERE = 604,
+    VOIP_SIP_NOT_ACCEPTABLE_606 = 606,
+    VOIP_SIP_UNWANTED = 607,
+    VOIP_SIP_REJECTED = 608,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_sip_code voip_sip_code;
+#else
+typedef int32_t voip_sip_code;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * An account of a phone; it belongs to the phone and goes with it.
  */
 typedef struct voip_account voip_account;
@@ -699,7 +793,8 @@ typedef void (*voip_log_fn)(voip_log_level level,
 
 /**
  * Ends the life of a user pointer. Called exactly once, when the pointer was replaced or its owner freed,
- * and never while a callback with that pointer runs. It may run on any thread.
+ * and never while a callback with that pointer runs. It may run on any thread and counts
+ * as a callback: what may wait is refused inside.
  */
 typedef void (*voip_destroy_fn)(void *user);
 
@@ -1238,6 +1333,15 @@ typedef struct {
      */
     char reason_header[128];
 } voip_call_end;
+
+/**
+ * Gets frames of the phone's format on the media thread; `sent` is 0 for what was heard, 1 for what was sent.
+ */
+typedef void (*voip_audio_tap_fn)(voip_call *call,
+                                  int32_t sent,
+                                  const void *pcm,
+                                  size_t frames,
+                                  void *user);
 
 /**
  * How to record. Begin with `VOIP_RECORD_OPTIONS_INIT`.
@@ -3192,6 +3296,26 @@ voip_status voip_call_get_audio_levels(voip_call *call,
 voip_status voip_call_set_gain(voip_call *call, uint32_t heard_percent, uint32_t sent_percent);
 
 /**
+ * Has a function called with every frame that was heard or sent, on the media thread. Reserved: not in this
+ * version.
+ *
+ * @param tap gets the frames; must not block. NULL: none.
+ * @param user handed to it.
+ * @param destroy called once with `user` when the tap is not used any more; may be NULL. Not called if this
+ *   function fails.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NOT_SUPPORTED.
+ * Since: 0.1.0
+ */
+voip_status voip_call_set_audio_tap(voip_call *call,
+                                    voip_audio_tap_fn tap,
+                                    void *user,
+                                    voip_destroy_fn destroy);
+
+/**
  * Fills a buffer with a format's silence.
  *
  * @param sample a `voip_sample_format`.
@@ -3211,8 +3335,8 @@ voip_status voip_format_silence(int32_t sample, void *pcm, size_t samples);
  * are sent.
  *
  * @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256.
- * @param duration_ms 40 to 6000, 0: 120.
- * @param gap_ms pause after each, 40 to 6000, 0: 80.
+ * @param duration_ms 40 to 5000, 0: 120.
+ * @param gap_ms pause after each, 20 to 5000, 0: 80.
  * @param method a `voip_dtmf_method`.
  *
  * Thread: any.
@@ -3343,7 +3467,7 @@ voip_status voip_call_play_pcm(voip_call *call, const void *pcm, size_t frames);
  * Plays a tone to the other side.
  *
  * @param hz 20 to 20000.
- * @param ms 1 to 3600000.
+ * @param ms up to 3600000; 0: until `voip_call_play_stop`.
  *
  * Thread: any.
  * Callback: yes.
@@ -3380,7 +3504,8 @@ voip_status voip_call_get_play_id(voip_call *call,
                                   uint64_t *id);
 
 /**
- * Records the call into a WAV file (PCM, 16 bit), from now or from the answer on.
+ * Records the call into a WAV file (PCM, 16 bit), from now or from the answer on. A recording that runs
+ * already is ended first.
  *
  * @param path is made or overwritten.
  * @param options NULL: what is heard, mono.
@@ -3388,7 +3513,8 @@ voip_status voip_call_get_play_id(voip_call *call,
  * Thread: any.
  * Callback: yes.
  * Blocks: for the opening of the file.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _SYSTEM, _BUSY (records already), _CALL_ENDED.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _SYSTEM, _BUSY (too many files wait to be written),
+ *   _CALL_ENDED.
  * Since: 0.1.0
  */
 voip_status voip_call_record_start(voip_call *call,
@@ -3401,7 +3527,7 @@ voip_status voip_call_record_start(voip_call *call,
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _STATE (none runs), _CALL_ENDED.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED.
  * Since: 0.1.0
  */
 voip_status voip_call_record_stop(voip_call *call);

@@ -1,5 +1,6 @@
 //! Audio of a call: frames in and out of the host's buffers.
 
+use super::callbacks::voip_destroy_fn;
 use super::error::{voip_status, Fail, FfiResult};
 use super::objects::{self, CallObject};
 use super::panic::{guard, not_in_callback};
@@ -7,6 +8,17 @@ use super::strings;
 use super::types::*;
 use crate::engine::SampleFormat;
 use std::ffi::c_void;
+
+/// Gets frames of the phone's format on the media thread; `sent` is 0 for what was heard, 1 for what was sent.
+pub type voip_audio_tap_fn = Option<
+    unsafe extern "C" fn(
+        call: *mut voip_call,
+        sent: i32,
+        pcm: *const c_void,
+        frames: usize,
+        user: *mut c_void,
+    ),
+>;
 
 /// More frames than any buffer of the library holds.
 const MAX_FRAMES: usize = 1 << 26;
@@ -275,6 +287,33 @@ pub unsafe extern "C" fn voip_call_set_gain(
         let heard = strings::within(heard_percent, 0, 800, "gain", " %")?;
         let sent = strings::within(sent_percent, 0, 800, "gain", " %")?;
         objects::call(call)?.engine.set_gain(heard, sent).map_err(Fail::from)
+    })
+}
+
+/// Has a function called with every frame that was heard or sent, on the media thread. Reserved: not in this
+/// version.
+///
+/// @param tap gets the frames; must not block. NULL: none.
+/// @param user handed to it.
+/// @param destroy called once with `user` when the tap is not used any more; may be NULL. Not called if this
+///   function fails.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _NOT_SUPPORTED.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_call_set_audio_tap(
+    call: *mut voip_call,
+    tap: voip_audio_tap_fn,
+    user: *mut c_void,
+    destroy: voip_destroy_fn,
+) -> voip_status {
+    guard(|| {
+        objects::call(call)?;
+        let _ = (tap, user, destroy);
+        Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, "audio taps are not in this version"))
     })
 }
 

@@ -9,7 +9,8 @@ use std::ffi::{c_char, c_void};
 use std::sync::{Arc, PoisonError};
 
 /// Ends the life of a user pointer. Called exactly once, when the pointer was replaced or its owner freed,
-/// and never while a callback with that pointer runs. It may run on any thread.
+/// and never while a callback with that pointer runs. It may run on any thread and counts
+/// as a callback: what may wait is refused inside.
 pub type voip_destroy_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
 
 /// How a phone is now.

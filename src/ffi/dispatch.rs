@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(crate) fn sink(shared: Arc<PhoneShared>) -> EventSink {
     Box::new(move |event| {
         let set = shared.callbacks();
-        let call = event.call.as_ref().and_then(|call| shared.adopt(call, Keep::ForEvent).ok());
+        let call = event.call.as_ref().and_then(|call| shared.adopt(call, Keep::Event).ok());
         if let Some(set) = &set {
             let delivery = Delivery { shared: &shared, set, call: call.as_deref() };
             delivery.deliver(event);

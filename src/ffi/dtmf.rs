@@ -20,8 +20,8 @@ const MAX_DIGITS: usize = 256;
 /// are sent.
 ///
 /// @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256.
-/// @param duration_ms 40 to 6000, 0: 120.
-/// @param gap_ms pause after each, 40 to 6000, 0: 80.
+/// @param duration_ms 40 to 5000, 0: 120.
+/// @param gap_ms pause after each, 20 to 5000, 0: 80.
 /// @param method a `voip_dtmf_method`.
 ///
 /// Thread: any.
@@ -41,8 +41,8 @@ pub unsafe extern "C" fn voip_call_send_dtmf(
     guard(|| {
         let digits = unsafe { strings::filled(digits, "digits") }?;
         check_digits(digits)?;
-        let duration = strings::within(default(duration_ms, DURATION_MS), 40, 6000, "duration", " ms")?;
-        let gap = strings::within(default(gap_ms, GAP_MS), 40, 6000, "gap", " ms")?;
+        let duration = strings::within(default(duration_ms, DURATION_MS), 40, 5000, "duration", " ms")?;
+        let gap = strings::within(default(gap_ms, GAP_MS), 20, 5000, "gap", " ms")?;
         let info = match method {
             0 => false,
             1 => true,

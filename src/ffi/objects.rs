@@ -32,6 +32,8 @@ pub(crate) struct PhoneShared {
     pub user_data: AtomicUsize,
     /// `voip_phone_wait_call` was used: calls are welcome also without a callback.
     pub waits: AtomicBool,
+    /// The phone was freed: no ENDED will be delivered any more.
+    pub closed: AtomicBool,
     /// Handles of the accounts and of the calls that live.
     pub accounts: Mutex<BTreeMap<AccountId, usize>>,
     pub calls: Mutex<BTreeMap<u64, usize>>,
@@ -110,6 +112,7 @@ impl PhoneShared {
             callbacks: Mutex::new(None),
             user_data: AtomicUsize::new(0),
             waits: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             accounts: Mutex::new(BTreeMap::new()),
             calls: Mutex::new(BTreeMap::new()),
         }
@@ -147,7 +150,8 @@ impl PhoneShared {
             Some(call) => call,
             None => {
                 // A call whose ENDED was delivered already is nobody's but the host's.
-                let library = keep != Keep::ForHost || engine.state() != CallState::Ended;
+                let over = keep == Keep::Host && engine.state() == CallState::Ended;
+                let library = !over && !self.closed.load(Ordering::Acquire);
                 let make = |token| CallObject {
                     engine: engine.clone(),
                     phone: self.clone(),
@@ -160,7 +164,7 @@ impl PhoneShared {
                 call
             }
         };
-        if keep != Keep::ForEvent {
+        if keep != Keep::Event {
             let mut keepers = lock(&call.keepers);
             keepers.host = keepers.host.saturating_add(1);
         }
@@ -173,7 +177,12 @@ impl PhoneShared {
         for token in accounts.into_values() {
             let _ = AccountObject::table().remove(token);
         }
-        let calls: Vec<usize> = lock(&self.calls).values().copied().collect();
+        let calls: Vec<usize> = {
+            let calls = lock(&self.calls);
+            // Under the lock, so that an `adopt` is either before it and in the list, or after it and sees it.
+            self.closed.store(true, Ordering::Release);
+            calls.values().copied().collect()
+        };
         for token in calls {
             if let Ok(call) = CallObject::table().get(token) {
                 call.library_lets_go();
@@ -186,11 +195,11 @@ impl PhoneShared {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// Borrowed in a callback.
-    ForEvent,
+    Event,
     /// A handle goes out to the host.
-    ForHost,
-    /// As `ForHost`, and ENDED is still to come for certain.
-    ForHostFresh,
+    Host,
+    /// As `Host`, and ENDED is still to come for certain.
+    Fresh,
 }
 
 impl CallObject {

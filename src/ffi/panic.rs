@@ -64,18 +64,16 @@ fn install_hook() {
     HOOK.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            if is_ours() {
+            if crate::engine::log_panic(info) {
+                return;
+            }
+            if INSIDE.try_with(Cell::get).unwrap_or(0) > 0 {
                 log::error!(target: "voip::engine", "panic: {info}");
             } else {
                 before(info);
             }
         }));
     });
-}
-
-fn is_ours() -> bool {
-    INSIDE.try_with(Cell::get).unwrap_or(0) > 0
-        || std::thread::current().name().is_some_and(|name| name.starts_with("voip-"))
 }
 
 fn payload_text(payload: &(dyn std::any::Any + Send)) -> &str {

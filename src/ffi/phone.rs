@@ -196,7 +196,7 @@ pub unsafe extern "C" fn voip_phone_wait_call(
         let object = objects::phone(phone)?;
         object.shared.waits.store(true, Ordering::Release);
         let engine = object.engine.wait_call(timeout)?;
-        let call = object.shared.adopt(&engine, Keep::ForHost)?;
+        let call = object.shared.adopt(&engine, Keep::Host)?;
         unsafe { strings::write(out, "out", call.handle()) }
     })
 }
@@ -257,7 +257,7 @@ pub(crate) unsafe fn dial(
     let mut adopted = Ok(None);
     let dialled = object.engine.dial(account, target, options, &mut |engine| {
         engine.set_user_data(user_data as usize);
-        adopted = object.shared.adopt(engine, Keep::ForHostFresh).map(Some);
+        adopted = object.shared.adopt(engine, Keep::Fresh).map(Some);
         if let Ok(Some(call)) = &adopted {
             // SAFETY: `out` was checked and written before.
             unsafe { out.write_unaligned(call.handle()) };

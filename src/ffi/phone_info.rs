@@ -124,7 +124,7 @@ pub unsafe extern "C" fn voip_phone_list_calls(
         }
         let mut written = 0;
         for engine in list.iter().take(max) {
-            let call = object.shared.adopt(engine, Keep::ForHost)?;
+            let call = object.shared.adopt(engine, Keep::Host)?;
             unsafe { calls.add(written).write(call.handle()) };
             written += 1;
             unsafe { count.write_unaligned(written) };

@@ -58,7 +58,7 @@ pub unsafe extern "C" fn voip_call_play_pcm(
 /// Plays a tone to the other side.
 ///
 /// @param hz 20 to 20000.
-/// @param ms 1 to 3600000.
+/// @param ms up to 3600000; 0: until `voip_call_play_stop`.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -69,7 +69,7 @@ pub unsafe extern "C" fn voip_call_play_pcm(
 pub unsafe extern "C" fn voip_call_play_tone(call: *mut voip_call, hz: u32, ms: u32) -> voip_status {
     guard(|| {
         let hz = strings::within(hz, 20, 20_000, "tone", " Hz")?;
-        let ms = strings::within(ms, 1, 3_600_000, "tone", " ms")?;
+        let ms = strings::within(ms, 0, 3_600_000, "tone", " ms")?;
         let call = objects::call(call)?;
         let id = call.engine.play_tone(hz, ms)?;
         keep(&call, id)

@@ -23,7 +23,8 @@ unsafe impl SizeFirst for voip_record_options {
     const NAME: &'static str = "voip_record_options";
 }
 
-/// Records the call into a WAV file (PCM, 16 bit), from now or from the answer on.
+/// Records the call into a WAV file (PCM, 16 bit), from now or from the answer on. A recording that runs
+/// already is ended first.
 ///
 /// @param path is made or overwritten.
 /// @param options NULL: what is heard, mono.
@@ -31,7 +32,8 @@ unsafe impl SizeFirst for voip_record_options {
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: for the opening of the file.
-/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _SYSTEM, _BUSY (records already), _CALL_ENDED.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _SYSTEM, _BUSY (too many files wait to be written),
+///   _CALL_ENDED.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_record_start(
@@ -56,7 +58,7 @@ pub unsafe extern "C" fn voip_call_record_start(
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _STATE (none runs), _CALL_ENDED.
+/// Errors: VOIP_ERR_HANDLE, _CALL_ENDED.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_record_stop(call: *mut voip_call) -> voip_status {

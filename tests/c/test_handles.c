@@ -116,6 +116,7 @@ static void each_call_function(voip_call *bad)
     GIVES(VOIP_ERR_HANDLE, voip_call_drain_audio(bad, 0));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_audio_levels(bad, &number, NULL, NULL, NULL));
     GIVES(VOIP_ERR_HANDLE, voip_call_set_gain(bad, 100, 100));
+    GIVES(VOIP_ERR_HANDLE, voip_call_set_audio_tap(bad, NULL, NULL, NULL));
     GIVES(VOIP_ERR_HANDLE, voip_call_send_dtmf(bad, "1", 0, 0, VOIP_DTMF_RTP));
     GIVES(VOIP_ERR_HANDLE, voip_call_read_dtmf(bad, text, sizeof text, 0, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_pending_dtmf(bad, &size));

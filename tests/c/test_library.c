@@ -23,6 +23,7 @@ int main(void)
     CHECK(known >= 4);
 
     CHECK(strcmp(voip_sip_status_phrase(486), "Busy Here") == 0);
+    CHECK(VOIP_SIP_BUSY_HERE == 486 && VOIP_SIP_OK == 200);
     CHECK(strcmp(voip_sip_status_phrase(180), "Ringing") == 0);
     CHECK(strcmp(voip_sip_status_phrase(499), voip_sip_status_phrase(400)) == 0);
     CHECK(strcmp(voip_sip_status_phrase(-3), "Unknown") == 0);

@@ -61,7 +61,7 @@ int main(void)
     CHECK(a.play_completed == 2 && a.last_play == second);
 
     SAYS(VOIP_ERR_RANGE, "5 Hz", voip_call_play_tone(call, 5, 100));
-    SAYS(VOIP_ERR_RANGE, "0 ms", voip_call_play_tone(call, 440, 0));
+    SAYS(VOIP_ERR_RANGE, "3600001 ms", voip_call_play_tone(call, 440, 3600001));
     SAYS(VOIP_ERR_SYSTEM, "no-such-file", voip_call_play_file(call, "/no-such-file.wav"));
     CHECK(voip_last_error_errno() == 2);
     GIVES(VOIP_ERR_NULL, voip_call_play_file(call, NULL));

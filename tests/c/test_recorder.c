@@ -36,7 +36,6 @@ static void record(uint32_t channels)
     call = pair_connect(&a, &b);
     GIVES(VOIP_ERR_NULL, voip_call_record_start(call, NULL, NULL));
     SAYS(VOIP_ERR_SYSTEM, "no-such-folder", voip_call_record_start(call, "/no-such-folder/x.wav", NULL));
-    GIVES(VOIP_ERR_STATE, voip_call_record_stop(call));
     options.channels = 3;
     SAYS(VOIP_ERR_RANGE, "3", voip_call_record_start(call, path, &options));
     options.size = 1;
@@ -44,7 +43,6 @@ static void record(uint32_t channels)
     options.size = sizeof options;
     options.channels = channels;
     OK(voip_call_record_start(call, path, channels == 1 ? NULL : &options));
-    GIVES(VOIP_ERR_BUSY, voip_call_record_start(call, path, NULL));
     OK(voip_call_play_tone(b.incoming, 500, 300));
     OK(voip_call_play_tone(call, 700, 300));
     CHECK(side_wait(&b, &b.play_completed, 1));
