@@ -20,6 +20,7 @@ fn header() {
     println!("cargo:rerun-if-env-changed=VOIP_UPDATE_HEADER");
     let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
     let made = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets it")).join("voip.h");
+    println!("cargo:rustc-env=VOIP_MADE_HEADER={}", made.display());
     let config = cbindgen::Config::from_file(root.join("cbindgen.toml")).expect("cbindgen.toml is valid");
     let mut builder = cbindgen::Builder::new().with_config(config);
     for source in sources(&root.join("src/ffi")) {
@@ -40,7 +41,6 @@ fn header() {
         std::fs::create_dir_all(&include).expect("include/ can be made");
         std::fs::copy(&made, include.join("voip.h")).expect("include/voip.h can be written");
     }
-    println!("cargo:rustc-env=VOIP_MADE_HEADER={}", made.display());
 }
 
 /// The files in the order in which `mod.rs` names them would change with every rename: by noun instead.

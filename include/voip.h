@@ -1538,7 +1538,8 @@ voip_status voip_log_set_callback(voip_log_fn callback,
 voip_status voip_log_set_level(int32_t level);
 
 /**
- * Logs every SIP message as it is sent and received (target `voip::sip_trace`), with credentials masked.
+ * Logs every SIP message as it is sent and received (target `voip::sip`, DEBUG), whatever the level is,
+ * with credentials masked.
  *
  * @param on 0: no (the default).
  *

@@ -37,8 +37,8 @@ pub type voip_log_fn = Option<
     ),
 >;
 
-/// Where the SIP messages themselves go, whatever the level.
-const TRACE_TARGET: &str = "voip::sip_trace";
+/// Where the SIP messages themselves go, at DEBUG.
+const TRACE_TARGET: &str = "voip::sip";
 
 struct Sink {
     callback: unsafe extern "C" fn(voip_log_level, *const c_char, *const c_char, *mut c_void),
@@ -65,8 +65,11 @@ thread_local! {
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        if target == TRACE_TARGET {
-            return self.sip_trace.load(Ordering::Relaxed);
+        if target == TRACE_TARGET
+            && metadata.level() == Level::Debug
+            && self.sip_trace.load(Ordering::Relaxed)
+        {
+            return true;
         }
         // Other crates are held at WARN: rustls at TRACE would log whole handshakes.
         let ours = target == "voip" || target.starts_with("voip::");
@@ -147,7 +150,8 @@ pub extern "C" fn voip_log_set_level(level: i32) -> voip_status {
     })
 }
 
-/// Logs every SIP message as it is sent and received (target `voip::sip_trace`), with credentials masked.
+/// Logs every SIP message as it is sent and received (target `voip::sip`, DEBUG), whatever the level is,
+/// with credentials masked.
 ///
 /// @param on 0: no (the default).
 ///

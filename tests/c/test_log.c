@@ -12,7 +12,7 @@ static void on_log(voip_log_level level, const char *target, const char *message
     CHECK((int)level >= VOIP_LOG_ERROR && (int)level <= known);
     pthread_mutex_lock(&lock);
     lines += message[0] != 0;
-    traces += strcmp(target, "voip::sip_trace") == 0;
+    traces += (strcmp(target, "voip::sip") == 0 && strstr(message, "SIP/2.0") != NULL);
     nested += voip_phone_free(NULL) == VOIP_ERR_IN_CALLBACK;
     pthread_mutex_unlock(&lock);
     CHECK(strstr(message, "secret-password") == NULL);
@@ -48,7 +48,11 @@ int main(void)
     CHECK(lines > 0);
     CHECK(traces > 0);
     CHECK(nested == lines);
+    /* The messages alone, whatever the level. */
     OK(voip_log_set_level(VOIP_LOG_OFF));
+    before = traces;
+    one_call();
+    CHECK(traces > before);
     OK(voip_log_set_sip_trace(0));
     before = lines;
     one_call();
