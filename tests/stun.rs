@@ -1,5 +1,7 @@
 //! STUN against the RFCs' sample messages, captured messages, and a real server where there is one.
 
+#[path = "support/pcap.rs"]
+mod pcap;
 mod support;
 
 use std::net::{SocketAddr, UdpSocket};
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
+use voip::proto::rtp::{classify, PacketKind};
 use voip::proto::stun::client::{Client, ClientConfig, Credentials, Failure, Outcome};
 use voip::proto::stun::integrity::userhash;
 use voip::proto::stun::message::frame_length;
@@ -265,6 +268,31 @@ fn captured_messages_are_read_as_an_independent_reader_saw_them() {
     }
     println!("{count} captured messages, {read} of them whole");
     assert!(count == 61 && read >= 25, "{count} {read}");
+}
+
+#[test]
+fn stun_of_captured_calls_is_told_from_what_surrounds_it() {
+    let Some(folder) = vectors("06_stun_ice/pcap") else { return println!("no corpus here") };
+    // The other reader also counts STUN in TCP and in what ICMP quotes.
+    let more =
+        ["ndpi_stun_dtls_rtp.pcapng", "ndpi_stun_signal.pcapng", "ndpi_stun_tcp_multiple_msgs_same_pkt.pcap"];
+    let (mut count, mut checked) = (0, 0);
+    for case in support::cases(&folder) {
+        let payloads = pcap::udp_payloads(&case.file(&folder));
+        let expected = case.get("frames_by_protocol").get("stun").number().unwrap_or(0.0) as usize;
+        let ours: Vec<&Vec<u8>> = payloads.iter().filter(|p| classify(p) == PacketKind::Stun).collect();
+        assert!(ours.len() == expected || more.contains(&case.id()), "{}: {}", case.id(), ours.len());
+        for payload in ours {
+            let message = StunMessage::parse(payload).unwrap_or_else(|e| panic!("{}: {e:?}", case.id()));
+            count += 1;
+            if message.attribute(AttributeType::FINGERPRINT).is_some() {
+                assert!(message.fingerprint_fits(), "{}", case.id());
+                checked += 1;
+            }
+        }
+    }
+    println!("{count} STUN messages of captures, {checked} fingerprints");
+    assert!(count > 400 && checked > 100, "{count} {checked}");
 }
 
 // ---- the client, in virtual time ----

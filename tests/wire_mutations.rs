@@ -8,8 +8,12 @@ use std::path::Path;
 use voip::proto::rtcp::{Compound, NtpTime, ReportBlock, RtcpWriter, Rule, SenderInfo, VoipMetrics};
 use voip::proto::rtp::PayloadFormat;
 use voip::proto::sdp::{accept_answer, answer, offer, Direction, LocalMedia, SessionDescription};
+use voip::proto::sip::auth::{self, Secret};
+use voip::proto::sip::{Message, Transport};
 use voip::proto::stun::{Client, ClientConfig, Credentials, Key, StunMessage};
-use voip::util::{Rng, SeededRng, Time};
+use voip::ua::registration::{Registration, RegistrationAction};
+use voip::ua::{AccountConfig, AccountStatus};
+use voip::util::{Duration, Rng, SeededRng, Time};
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
@@ -156,6 +160,75 @@ fn mutated_stun_messages_never_make_the_client_send_twice() {
             (message.fingerprint_fits(), message.integrity_fits(&key), message.integrity_sha256_fits(&key));
         let _ = (message.mapped_address(), message.error_code(), message.not_understood().count());
         true
+    });
+}
+
+#[test]
+fn mutated_answers_to_a_register_never_start_a_storm() {
+    let lines = [
+        "200 OK\r\nContact: <sip:a@192.0.2.7:5062>;expires=300\r\nService-Route: <sip:r;lr>",
+        "401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\", stale=true",
+        "407 Proxy\r\nProxy-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256",
+        "423 Too Brief\r\nMin-Expires: 900",
+        "302 Moved\r\nContact: <sip:192.0.2.9:5070;transport=udp>",
+        "503 Busy\r\nRetry-After: 5 (a);duration=3",
+        "403 Forbidden",
+    ];
+    let seeds = lines.map(|line| line.as_bytes().to_vec());
+    let spice: [&[u8]; 8] =
+        [b"\r\n", b"\"", b"<", b";expires=0", b"99999999999999999999", b"\xff", b",", b"Expires: 0\r\n"];
+    let secret = Secret::Password(String::from("p").into());
+    let config = AccountConfig {
+        server: "example.com".into(),
+        port: 0,
+        transport: Transport::Udp,
+        user: "a".into(),
+        display_name: None,
+        credentials: vec![auth::Credentials { realm: None, user: "a".into(), secret }],
+        register: true,
+        expires: 300,
+        outbound_proxy: None,
+        retry_min: Duration::from_secs(1),
+        retry_max: Duration::from_secs(60),
+    };
+    run("register", &seeds, &spice, |bytes| {
+        let mut rng = SeededRng::new(bytes.len() as u64);
+        let mut now = Time::from_secs(1);
+        let mut registration = Registration::new(&config, &mut rng);
+        registration.start(now, &mut rng, "sip:a@192.0.2.7:5062");
+        let (mut sent, mut taken) = (0, false);
+        // As long as the same answer comes at once; then one deadline, and once more.
+        for round in 0..2 {
+            let mut burst = 0;
+            while let Some(action) = registration.poll_action() {
+                let RegistrationAction::Send(request) = action else { continue };
+                burst += 1;
+                assert!(burst <= 7, "a storm in round {round}");
+                // The headers from the request, the rest from the mutation.
+                let mut text = b"SIP/2.0 ".to_vec();
+                text.extend_from_slice(bytes);
+                let more = format!(
+                    "\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1;rport=1;received=192.0.2.1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: {}\r\nCSeq: {} REGISTER\r\n\r\n",
+                    registration.call_id(), request.cseq,
+                );
+                text.extend_from_slice(more.as_bytes());
+                request
+                    .build("SIP/2.0/UDP h;branch=z9hG4bK1", "x")
+                    .expect("a request without line ends in values");
+                if let Ok(message) = Message::parse(&text) {
+                    registration.on_response(now, &mut rng, &message);
+                    taken = true;
+                }
+            }
+            sent += burst;
+            let bound = registration.status() == AccountStatus::Registered;
+            assert_eq!(bound, registration.is_bound(), "the status is what is true");
+            let Some(at) = registration.next_deadline() else { break };
+            now = at.max(now);
+            registration.on_deadline(now, &mut rng);
+        }
+        assert!(sent >= 1);
+        taken
     });
 }
 

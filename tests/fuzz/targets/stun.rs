@@ -8,7 +8,8 @@ use voip::util::{SeededRng, Time};
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = StunMessage::parse(bytes) {
         let key = Key::short_term("secret");
-        let _ = (message.fingerprint_fits(), message.integrity_fits(&key), message.integrity_sha256_fits(&key));
+        let _ =
+            (message.fingerprint_fits(), message.integrity_fits(&key), message.integrity_sha256_fits(&key));
         let _ = (message.mapped_address(), message.error_code(), message.not_understood().count());
         let _ = (message.unknown_attributes().count(), message.text(AttributeType::REALM));
         assert!(message.attributes().count() <= message.all_attributes().count());
