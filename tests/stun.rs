@@ -562,6 +562,10 @@ fn coturn_tells_our_address_with_and_without_credentials() {
     let port = free_port();
     let server = coturn(port, &folder, &["--no-auth"]);
     for host in ["127.0.0.1", "[::1]"] {
+        if UdpSocket::bind(format!("{host}:0")).is_err() {
+            println!("no {host} on this machine");
+            continue;
+        }
         let (outcome, ours) = ask(format!("{host}:{port}").parse().unwrap(), fast.clone());
         assert!(matches!(outcome, Outcome::Mapped { address, .. } if address == ours), "{outcome:?}");
     }
