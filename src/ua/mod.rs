@@ -3,9 +3,16 @@
 //! **One contract:** after any `handle_*`, drain [`Agent::poll_output`] until `None`, then ask
 //! [`Agent::poll_timeout`] for the next deadline.
 
+mod account;
 pub mod agent;
 pub mod api;
+mod base;
+mod call;
 pub mod registration;
+mod request;
+mod target;
+mod trace;
 
 pub use agent::Agent;
 pub use api::*;
+pub use target::parse_target;

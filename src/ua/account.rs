@@ -1,0 +1,270 @@
+//! The accounts: who we are, which registration each one keeps, which of them an incoming call is for.
+
+use super::api::*;
+use super::base::{Alarm, Asker, Base, Owner};
+use super::registration::{
+    address_of_record, outbound_route, Hop, NoResponse, RegisterRequest, Registration, RegistrationAction,
+};
+use crate::proto::sip::{Host, Message, Peer, Uri};
+use crate::util::{Duration, Time};
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, HashMap};
+
+const DEFAULT_PORT: u16 = 5060;
+/// How long the removal of a binding may take when an account is unregistered or removed.
+const UNREGISTER_PATIENCE: Duration = Duration::from_secs(4);
+
+pub(super) struct Account {
+    pub config: AccountConfig,
+    registration: Registration,
+    /// The request that waits for the address of its hop.
+    waiting: Option<(QueryId, RegisterRequest)>,
+    /// The deadline that the heap holds.
+    alarm: Option<Time>,
+    removing: bool,
+}
+
+/// All accounts, in the order of their ids.
+#[derive(Default)]
+pub(super) struct Accounts {
+    by_id: BTreeMap<AccountId, Account>,
+    /// User part of the AOR, for incoming calls.
+    by_user: HashMap<Box<str>, Vec<AccountId>>,
+}
+
+impl Accounts {
+    pub fn get(&self, id: AccountId) -> Option<&Account> {
+        self.by_id.get(&id)
+    }
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+    pub fn ids(&self) -> Vec<AccountId> {
+        self.by_id.keys().copied().collect()
+    }
+    /// Does any account still have business with its registrar?
+    pub fn are_quiet(&self) -> bool {
+        self.by_id.values().all(|a| !a.registration.is_bound() && a.registration.next_deadline().is_none())
+    }
+
+    pub fn add(&mut self, base: &mut Base, id: AccountId, config: AccountConfig) -> Result<(), UaError> {
+        if self.by_id.contains_key(&id) {
+            return Err(UaError::State);
+        }
+        if config.server.is_empty() || config.user.chars().chain(config.server.chars()).any(char::is_control)
+        {
+            return Err(UaError::Target);
+        }
+        if config.transport != crate::proto::sip::Transport::Udp {
+            return Err(UaError::NotSupported);
+        }
+        self.by_user.entry(config.user.as_str().into()).or_default().push(id);
+        let registration = Registration::new(&config, base.rng.as_mut());
+        self.by_id.insert(id, Account { config, registration, waiting: None, alarm: None, removing: false });
+        Ok(())
+    }
+    fn forget(&mut self, base: &mut Base, id: AccountId) {
+        let Some(account) = self.by_id.remove(&id) else { return };
+        if let Some((query, _)) = account.waiting {
+            base.queries.remove(&query);
+        }
+        if let Some(ids) = self.by_user.get_mut(account.config.user.as_str()) {
+            ids.retain(|other| *other != id);
+            if ids.is_empty() {
+                self.by_user.remove(account.config.user.as_str());
+            }
+        }
+    }
+
+    /// The account that an incoming request is for: by the user of the Request-URI, then by the domain of To.
+    pub fn for_request(&self, message: &Message) -> Option<AccountId> {
+        let uri = message.request_uri().ok()?;
+        let ids = self.by_user.get(uri.user.as_deref()?)?;
+        let domain = message.to().ok().map(|to| to.uri.host);
+        let same = |id: &&AccountId| match (&domain, self.get(**id)) {
+            (Some(Host::Name(name)), Some(a)) => name.eq_ignore_ascii_case(&a.config.server),
+            (Some(Host::Ip(ip)), Some(a)) => a.config.server.trim_matches(['[', ']']).parse() == Ok(*ip),
+            _ => false,
+        };
+        ids.iter().find(same).or_else(|| ids.first()).copied()
+    }
+
+    // Registration.
+
+    pub fn register(&mut self, base: &mut Base, now: Time, id: AccountId) -> Result<(), UaError> {
+        let account = self.by_id.get_mut(&id).ok_or(UaError::Unknown)?;
+        if account.removing {
+            return Err(UaError::State);
+        }
+        let contact = account.contact(base);
+        account.registration.start(now, base.rng.as_mut(), &contact);
+        self.settle(base, now, id);
+        Ok(())
+    }
+    pub fn unregister(&mut self, base: &mut Base, now: Time, id: AccountId) -> Result<(), UaError> {
+        self.leave(base, now, id, now + UNREGISTER_PATIENCE)
+    }
+    pub fn remove(&mut self, base: &mut Base, now: Time, id: AccountId) -> Result<(), UaError> {
+        let account = self.by_id.get_mut(&id).ok_or(UaError::Unknown)?;
+        if account.removing {
+            return Err(UaError::State);
+        }
+        account.removing = true;
+        self.leave(base, now, id, now + UNREGISTER_PATIENCE)
+    }
+    pub fn leave(
+        &mut self,
+        base: &mut Base,
+        now: Time,
+        id: AccountId,
+        deadline: Time,
+    ) -> Result<(), UaError> {
+        let account = self.by_id.get_mut(&id).ok_or(UaError::Unknown)?;
+        account.registration.stop(now, base.rng.as_mut(), deadline);
+        self.settle(base, now, id);
+        Ok(())
+    }
+
+    pub fn on_response(&mut self, base: &mut Base, now: Time, id: AccountId, response: &Message) {
+        let Some(account) = self.by_id.get_mut(&id) else { return };
+        account.registration.on_response(now, base.rng.as_mut(), response);
+        self.settle(base, now, id);
+    }
+    pub fn on_no_response(&mut self, base: &mut Base, now: Time, id: AccountId, why: NoResponse) {
+        let Some(account) = self.by_id.get_mut(&id) else { return };
+        account.registration.on_no_response(now, base.rng.as_mut(), why);
+        self.settle(base, now, id);
+    }
+    pub fn holds(&self, id: AccountId, at: Time) -> bool {
+        self.get(id).is_some_and(|a| a.alarm == Some(at))
+    }
+    pub fn on_alarm(&mut self, base: &mut Base, now: Time, id: AccountId) {
+        let Some(account) = self.by_id.get_mut(&id) else { return };
+        account.alarm = None;
+        account.registration.on_deadline(now, base.rng.as_mut());
+        self.settle(base, now, id);
+    }
+    pub fn on_resolved(
+        &mut self,
+        base: &mut Base,
+        now: Time,
+        id: AccountId,
+        query: QueryId,
+        addresses: Result<Vec<SocketAddr>, ()>,
+    ) {
+        let Some(account) = self.by_id.get_mut(&id) else { return };
+        let Some((_, request)) = account.waiting.take_if(|(q, _)| *q == query) else { return };
+        let address =
+            addresses.unwrap_or_default().into_iter().find(|a| base.local_towards(a.ip()).is_some());
+        match address {
+            Some(address) => self.send(base, now, id, address, &request),
+            None => self.on_no_response(base, now, id, NoResponse::Unresolved),
+        }
+    }
+
+    /// Does what the registration wants done, and keeps the heap at its next deadline.
+    fn settle(&mut self, base: &mut Base, now: Time, id: AccountId) {
+        while let Some(action) = self.by_id.get_mut(&id).and_then(|a| a.registration.poll_action()) {
+            match action {
+                RegistrationAction::Status(s) => base.event(Event::AccountStatus {
+                    account: id,
+                    status: s.status,
+                    sip_code: s.sip_code,
+                    reason: s.reason,
+                    expires: s.expires,
+                    retry_in: s.retry_in,
+                }),
+                RegistrationAction::Send(request) => self.dispatch(base, now, id, request),
+            }
+        }
+        let Some(account) = self.by_id.get_mut(&id) else { return };
+        let next = account.registration.next_deadline();
+        if account.removing && next.is_none() {
+            self.forget(base, id);
+            return base.event(Event::AccountRemoved { account: id });
+        }
+        if next != account.alarm {
+            account.alarm = next;
+            if let Some(at) = next {
+                base.deadlines.push(at, Alarm::Account(id));
+            }
+        }
+    }
+    fn dispatch(&mut self, base: &mut Base, now: Time, id: AccountId, request: RegisterRequest) {
+        let port = if request.hop.port == 0 { DEFAULT_PORT } else { request.hop.port };
+        if let Ok(ip) = request.hop.host.parse() {
+            return self.send(base, now, id, SocketAddr::new(ip, port), &request);
+        }
+        let query = base.resolve(Asker::Account(id), &request.hop.host, port);
+        if let Some(account) = self.by_id.get_mut(&id) {
+            if let Some((old, _)) = account.waiting.replace((query, request)) {
+                base.queries.remove(&old);
+            }
+        }
+    }
+    fn send(
+        &mut self,
+        base: &mut Base,
+        now: Time,
+        id: AccountId,
+        address: SocketAddr,
+        request: &RegisterRequest,
+    ) {
+        let to = Peer { transport: request.hop.transport, address };
+        let sent = base.local_towards(address.ip()).and_then(|local| {
+            let via = base.via(to.transport, local);
+            let bytes = request.build(&via, &base.config.user_agent).ok()?;
+            base.send(now, to, bytes, Owner::Account(id), false)
+        });
+        if sent.is_none() {
+            self.on_no_response(base, now, id, NoResponse::Transport);
+        }
+    }
+}
+
+impl Account {
+    /// Our contact URI towards the registrar; towards anywhere as long as its address isn't known.
+    fn contact(&self, base: &mut Base) -> String {
+        let hop = Hop::of_account(&self.config);
+        let towards = hop.host.parse().unwrap_or(core::net::IpAddr::from([192, 0, 2, 1]));
+        match base.local_towards(towards) {
+            Some(local) => base.contact(&self.config.user, local).trim_matches(['<', '>']).to_owned(),
+            None => address_of_record(&self.config),
+        }
+    }
+    /// The domain that completes a bare number: the server, with its port if it isn't the default.
+    pub fn domain(&self) -> String {
+        domain_of(&self.config)
+    }
+    /// Request-URI's next hop and Route: the outbound proxy, or the server itself.
+    pub fn way(&self) -> (String, Option<String>) {
+        match outbound_route(&self.config) {
+            Some(route) => (route.trim_matches(['<', '>']).to_owned(), Some(route)),
+            None => (format!("sip:{}", self.domain()), None),
+        }
+    }
+    pub fn address_of_record(&self) -> String {
+        address_of_record(&self.config)
+    }
+    pub fn is_removing(&self) -> bool {
+        self.removing
+    }
+}
+
+/// Host, in brackets if it is an IPv6 address, and port if it isn't the default one.
+fn domain_of(config: &AccountConfig) -> String {
+    let host = config.server.trim_matches(['[', ']']);
+    let host = match host.parse() {
+        Ok(core::net::IpAddr::V6(ip)) => format!("[{ip}]"),
+        _ => host.to_owned(),
+    };
+    match config.port {
+        0 | DEFAULT_PORT => host,
+        port => format!("{host}:{port}"),
+    }
+}
+
+/// Is the text a URI that requests can be sent along? (checked when an account is added)
+pub(super) fn is_usable_proxy(text: &str) -> bool {
+    Uri::parse(text.trim().trim_matches(['<', '>'])).is_ok()
+}

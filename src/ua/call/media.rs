@@ -1,0 +1,219 @@
+//! Offer and answer of one call: what was said, what holds, which version comes next (RFC 3264).
+
+use super::super::api::*;
+use super::super::base::Base;
+use crate::proto::sdp::{
+    accept_answer, answer, offer, Direction, LocalMedia, NegotiateError, Negotiated, SessionDescription,
+};
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+/// Why a description can't be used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::ua) enum MediaError {
+    /// No SDP at all.
+    Unreadable,
+    Negotiate(NegotiateError),
+}
+
+impl MediaError {
+    /// What refuses an offer like that.
+    pub fn status(self) -> u16 {
+        match self {
+            MediaError::Unreadable => 400,
+            MediaError::Negotiate(_) => 488,
+        }
+    }
+    pub fn cause(self) -> EndCause {
+        match self {
+            MediaError::Unreadable | MediaError::Negotiate(NegotiateError::BadAnswer) => EndCause::Protocol,
+            MediaError::Negotiate(_) => EndCause::NoCodec,
+        }
+    }
+}
+
+/// The media of a call as its signalling sees them.
+pub(super) struct Media {
+    session_id: u64,
+    local: Option<SocketAddr>,
+    /// What the host wants, seen from us.
+    pub want: Direction,
+    /// What our last description was written for.
+    said: Direction,
+    /// What the last completed exchange was written for.
+    agreed: Direction,
+    /// Our last description, offer or answer: the next one counts on from it.
+    ours: Option<SessionDescription>,
+    /// Our offer that waits for its answer.
+    offered: Option<SessionDescription>,
+    theirs_text: Arc<[u8]>,
+    stream: Option<StreamConfig>,
+    held_by_peer: bool,
+    told: Option<(StreamConfig, bool, bool)>,
+}
+
+impl Media {
+    pub fn new(base: &mut Base) -> Media {
+        Media {
+            // RFC 8866 section 5.2: a number that fits 63 bits everywhere.
+            session_id: base.rng.next_u64() >> 2,
+            local: None,
+            want: Direction::SendRecv,
+            said: Direction::SendRecv,
+            agreed: Direction::SendRecv,
+            ours: None,
+            offered: None,
+            theirs_text: Arc::from(&[][..]),
+            stream: None,
+            held_by_peer: false,
+            told: None,
+        }
+    }
+
+    pub fn open(&mut self, local: SocketAddr) {
+        self.local = Some(local);
+    }
+    pub fn is_agreed(&self) -> bool {
+        self.stream.is_some()
+    }
+    pub fn has_pending_offer(&self) -> bool {
+        self.offered.is_some()
+    }
+    /// Does our last description say what the host wants now?
+    pub fn is_current(&self) -> bool {
+        self.said == self.want
+    }
+
+    fn local_media(&self, base: &Base) -> Option<LocalMedia> {
+        Some(LocalMedia {
+            address: self.local?,
+            codecs: base.codecs.clone(),
+            ptime_ms: base.config.ptime_ms,
+            direction: self.want,
+            session_id: self.session_id,
+            version: self.ours.as_ref().map_or(1, |o| o.origin.version),
+        })
+    }
+
+    /// Writes an offer; the same one again (session refresh) when nothing has changed.
+    pub fn make_offer(&mut self, base: &Base) -> Option<String> {
+        let local = self.local_media(base)?;
+        let description = offer(&local, self.ours.as_ref());
+        let text = description.write();
+        self.ours = Some(description.clone());
+        self.offered = Some(description);
+        self.said = self.want;
+        Some(text)
+    }
+    /// The offer came to nothing: what was agreed before still holds (RFC 3261 section 14.1).
+    pub fn withdraw_offer(&mut self) {
+        self.offered = None;
+        self.want = self.agreed;
+        self.said = self.agreed;
+    }
+    /// The offer met one of the peer's (491) and is made again later.
+    pub fn postpone_offer(&mut self) {
+        self.offered = None;
+        self.said = self.agreed;
+    }
+
+    /// The peer's answer to our offer. The offer stays open for another fork's answer until [`Self::settle`].
+    pub fn take_answer(&mut self, base: &Base, body: &[u8]) -> Result<(), MediaError> {
+        let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
+        let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
+        let offered = self.offered.as_ref().ok_or(MediaError::Negotiate(NegotiateError::BadAnswer))?;
+        let outcome = accept_answer(&local, offered, &theirs).map_err(MediaError::Negotiate)?;
+        self.adopt(outcome, &theirs, body);
+        Ok(())
+    }
+    pub fn settle(&mut self) {
+        self.offered = None;
+        self.agreed = self.said;
+    }
+
+    /// Answers the peer's offer.
+    pub fn make_answer(&mut self, base: &Base, body: &[u8]) -> Result<String, MediaError> {
+        let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
+        let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
+        let (mut description, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
+        if let Some(previous) = &self.ours {
+            description.follow_version(previous);
+        }
+        let text = description.write();
+        self.ours = Some(description);
+        self.said = self.want;
+        self.agreed = self.want;
+        self.adopt(outcome, &theirs, body);
+        Ok(text)
+    }
+
+    fn adopt(&mut self, outcome: Negotiated, theirs: &SessionDescription, body: &[u8]) {
+        self.held_by_peer = outcome.remote.is_none() || !theirs.direction(outcome.media_index).receives();
+        self.stream = stream_of(outcome);
+        self.theirs_text = body.into();
+    }
+
+    /// Tells the host once more what holds: a change that it asked for was refused.
+    pub fn tell_again(&mut self, base: &mut Base, call: CallId) {
+        if let Some((_, held_by_peer, _)) = &mut self.told {
+            *held_by_peer = !*held_by_peer;
+        }
+        self.announce(base, call);
+    }
+
+    /// Tells the media worker and the host what holds now, if that is news.
+    pub fn announce(&mut self, base: &mut Base, call: CallId) {
+        let Some(stream) = self.stream.clone() else { return };
+        let news = (stream.clone(), self.held_by_peer, !self.want.receives());
+        if self.told.as_ref() == Some(&news) {
+            return;
+        }
+        if self.told.as_ref().map(|t| &t.0) != Some(&stream) {
+            base.media(MediaCommand::Configure { call, stream: stream.clone() });
+        }
+        base.event(Event::CallMedia {
+            call,
+            direction: stream.direction,
+            held_by_peer: news.1,
+            held_by_us: news.2,
+            codec: stream.codec.name.clone(),
+            remote: stream.remote,
+            sdp: self.theirs_text.clone(),
+        });
+        self.told = Some(news);
+    }
+}
+
+/// None: nothing but telephone-event and comfort noise in common.
+fn stream_of(outcome: Negotiated) -> Option<StreamConfig> {
+    let codec = outcome.codecs.iter().find(|c| !is_auxiliary(&c.name))?.clone();
+    Some(StreamConfig {
+        remote: outcome.remote,
+        remote_rtcp: outcome.remote_rtcp,
+        codec,
+        receive: outcome.receive,
+        telephone_event: outcome.telephone_event,
+        telephone_event_receive: outcome.telephone_event_receive,
+        ptime_ms: outcome.ptime_ms,
+        direction: outcome.direction,
+    })
+}
+
+fn is_auxiliary(name: &str) -> bool {
+    name.eq_ignore_ascii_case("telephone-event") || name.eq_ignore_ascii_case("CN")
+}
+
+/// Would we find something in common with this offer? Asked before there is a stream, so with any address.
+pub(in crate::ua) fn check_offer(base: &Base, body: &[u8]) -> Result<Option<core::net::IpAddr>, MediaError> {
+    let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
+    let local = LocalMedia {
+        address: SocketAddr::from(([127, 0, 0, 1], 9)),
+        codecs: base.codecs.clone(),
+        ptime_ms: base.config.ptime_ms,
+        direction: Direction::SendRecv,
+        session_id: 0,
+        version: 0,
+    };
+    let (_, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
+    Ok(outcome.remote.map(|r| r.ip()))
+}
