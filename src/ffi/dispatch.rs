@@ -28,7 +28,10 @@ pub(crate) fn sink(shared: Arc<PhoneShared>) -> EventSink {
             delivery.deliver(event);
         }
         match (&event.kind, call) {
-            (EventKind::Ua(ua::Event::CallEnded { .. }), Some(call)) => call.library_lets_go(),
+            (EventKind::Ua(ua::Event::CallEnded { .. }), Some(call)) => {
+                call.library_lets_go();
+                shared.port_freed();
+            }
             (EventKind::Ua(ua::Event::AccountRemoved { account }), _) => shared.forget_account(*account),
             _ => {}
         }

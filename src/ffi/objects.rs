@@ -10,7 +10,7 @@ use crate::engine::{Call, Phone};
 use crate::ua::{AccountId, CallState};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 pub(crate) struct Config(pub Mutex<Draft>);
 
@@ -34,6 +34,8 @@ pub(crate) struct PhoneShared {
     pub waits: AtomicBool,
     /// The phone was freed: no ENDED will be delivered any more.
     pub closed: AtomicBool,
+    /// Notified when a port may have become free; the number counts the times.
+    pub ports_freed: (Mutex<u64>, Condvar),
     /// Handles of the accounts and of the calls that live.
     pub accounts: Mutex<BTreeMap<AccountId, usize>>,
     pub calls: Mutex<BTreeMap<u64, usize>>,
@@ -113,6 +115,7 @@ impl PhoneShared {
             user_data: AtomicUsize::new(0),
             waits: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            ports_freed: (Mutex::new(0), Condvar::new()),
             accounts: Mutex::new(BTreeMap::new()),
             calls: Mutex::new(BTreeMap::new()),
         }
@@ -171,6 +174,12 @@ impl PhoneShared {
         Ok(call)
     }
 
+    pub fn port_freed(&self) {
+        let (count, changed) = &self.ports_freed;
+        *lock(count) += 1;
+        changed.notify_all();
+    }
+
     /// The phone is gone: its accounts go, and every call that the host does not keep.
     pub fn clear(&self) {
         let accounts = std::mem::take(&mut *lock(&self.accounts));
@@ -183,6 +192,7 @@ impl PhoneShared {
             self.closed.store(true, Ordering::Release);
             calls.values().copied().collect()
         };
+        self.port_freed();
         for token in calls {
             if let Ok(call) = CallObject::table().get(token) {
                 call.library_lets_go();

@@ -293,7 +293,10 @@ pub unsafe extern "C" fn voip_phone_reserve_port(
 pub unsafe extern "C" fn voip_phone_release_port(phone: *mut voip_phone, port: i32) -> voip_status {
     guard(|| {
         let port = strings::port(port, "port")?;
-        objects::phone(phone)?.engine.release_port(port).map_err(Fail::from)
+        let object = objects::phone(phone)?;
+        object.engine.release_port(port)?;
+        object.shared.port_freed();
+        Ok(())
     })
 }
 
@@ -338,21 +341,24 @@ pub extern "C" fn voip_phone_status_name(status: i32) -> *const c_char {
     name.as_ptr()
 }
 
-/// How often a full range is looked at again while somebody waits for a port.
-const PORT_PAUSE: Duration = Duration::from_millis(20);
+/// A call's port comes back a moment after its last event: the longest that a waiter overlooks it.
+const PORT_RECHECK: Duration = Duration::from_millis(100);
 
 fn reserve(object: &objects::PhoneObject, timeout: Option<Duration>) -> Result<u16, Fail> {
-    let begin = Instant::now();
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let (count, changed) = &object.shared.ports_freed;
     loop {
-        match object.engine.reserve_port() {
-            Err(error) if error.kind == crate::engine::ErrorKind::NoPorts => {
-                let left = timeout.map(|timeout| timeout.saturating_sub(begin.elapsed()));
-                if left == Some(Duration::ZERO) {
-                    return Err(error.into());
-                }
-                std::thread::park_timeout(left.unwrap_or(PORT_PAUSE).min(PORT_PAUSE));
-            }
+        let before = *objects::lock(count);
+        let error = match object.engine.reserve_port() {
+            Err(error) if error.kind == crate::engine::ErrorKind::NoPorts => error,
             reserved => return reserved.map_err(Fail::from),
+        };
+        let left = deadline.map_or(PORT_RECHECK, |end| end.saturating_duration_since(Instant::now()));
+        if left.is_zero() || object.shared.closed.load(Ordering::Acquire) {
+            return Err(error.into());
         }
+        let waiting = objects::lock(count);
+        // Woken, or not: the range is looked at again either way.
+        let _ = changed.wait_timeout_while(waiting, left.min(PORT_RECHECK), |now| *now == before);
     }
 }
