@@ -34,6 +34,8 @@ enum Act {
     Command(Command),
     StreamOpened(CallId),
     Resolved(QueryId, Result<Vec<SocketAddr>, ()>),
+    TransmitFailed(Peer),
+    MediaTimeout(CallId),
 }
 
 pub struct Host {
@@ -48,6 +50,8 @@ pub struct Host {
     pub refused: Vec<(Time, UaError)>,
     pub names: BTreeMap<String, SocketAddr>,
     pub no_ports: bool,
+    /// Sending there fails, as after an ICMP error.
+    pub unreachable: BTreeSet<SocketAddr>,
     pub stopped: bool,
     /// Why the agent was woken.
     pub reasons: BTreeSet<String>,
@@ -94,6 +98,7 @@ impl Host {
             refused: Vec::new(),
             names: BTreeMap::new(),
             no_ports: false,
+            unreachable: BTreeSet::new(),
             stopped: false,
             reasons: BTreeSet::new(),
             script,
@@ -114,6 +119,12 @@ impl Host {
 
     pub fn command(&mut self, command: Command) {
         self.at(Time::ZERO, command);
+    }
+
+    /// The worker has heard no RTP for long.
+    pub fn time_out_media(&mut self, call: CallId) {
+        self.made += 1;
+        self.todo.insert((Time::ZERO, self.made), Act::MediaTimeout(call));
     }
 
     pub fn dial(&mut self, account: Option<AccountId>, target: &str) -> CallId {
@@ -154,6 +165,10 @@ impl Host {
         while let Some(output) = self.agent.poll_output() {
             self.made += 1;
             match output {
+                Output::Transmit { to, .. } if self.unreachable.contains(&to.address) => {
+                    let soon = now + Duration::from_micros(500);
+                    self.todo.insert((soon, self.made), Act::TransmitFailed(to));
+                }
                 Output::Transmit { to, bytes } => {
                     out.push(Packet { from: self.address, to: to.address, bytes: bytes.to_vec() });
                 }
@@ -226,6 +241,8 @@ impl Host {
             }
             Act::StreamOpened(call) => self.open_stream(now, call),
             Act::Resolved(query, result) => self.agent.handle_resolved(now, query, result),
+            Act::TransmitFailed(to) => self.agent.handle_transmit_failed(now, to),
+            Act::MediaTimeout(call) => self.agent.handle_media_timeout(now, call),
         }
     }
 

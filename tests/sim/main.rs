@@ -10,8 +10,11 @@ mod wire;
 mod world;
 
 mod calls;
+mod chaos;
 mod proxies;
 mod races;
+mod reach;
+mod refusals;
 mod registrations;
 mod stops;
 mod transactions;
