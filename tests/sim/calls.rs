@@ -36,12 +36,23 @@ pub fn erratic() -> Script {
             Event::OutgoingCall { call, .. } if rng.below(5) == 0 => {
                 vec![(soon(rng, 5000), Command::Hangup { call: *call })]
             }
-            Event::CallState { call, state: CallState::Answered, .. } => {
-                vec![(soon(rng, 8000), Command::Hangup { call: *call })]
-            }
+            Event::CallState { call, state: CallState::Answered, .. } => talk(*call, rng),
             _ => Vec::new(),
         }
     })
+}
+
+/// Holds, sends keys, and hangs up, in whatever order.
+fn talk(call: voip::ua::CallId, rng: &mut SeededRng) -> Vec<(Duration, Command)> {
+    let mut acts = vec![(ms(rng.below(8000)), Command::Hangup { call })];
+    if rng.below(4) == 0 {
+        acts.push((ms(rng.below(4000)), Command::Hold { call }));
+        acts.push((ms(rng.below(6000)), Command::Resume { call }));
+    }
+    if rng.below(8) == 0 {
+        acts.push((ms(rng.below(4000)), Command::SendInfoDtmf { call, digit: '5', duration_ms: 100 }));
+    }
+    acts
 }
 
 fn on_incoming(call: voip::ua::CallId, rng: &mut SeededRng) -> Vec<(Duration, Command)> {
