@@ -405,3 +405,44 @@ fn a_call_that_the_callee_lets_ring_ends_by_480() {
     alice.borrow().assert_nothing_left();
     bob.borrow().assert_nothing_left();
 }
+
+/// A call on hold is hung up before the peer has answered the re-INVITE; then it answers it like that.
+fn late_answer_to_hold(seed: u64, status: u16) {
+    let here = address(2);
+    let mut hold = None;
+    let reflex = move |message: &Message, _| match message.method() {
+        Method::Invite if message.is_request() && message.to_tag().is_none() => {
+            vec![answer(message, 200, "w", here, true)]
+        }
+        Method::Invite if message.is_request() => {
+            hold = Some(message.clone());
+            vec![answer(message, 100, "w", here, false)]
+        }
+        Method::Bye => {
+            let late = hold.iter().map(|invite| answer(invite, status, "w", here, status == 200));
+            late.chain([answer(message, 200, "w", here, false)]).collect()
+        }
+        _ => Vec::new(),
+    };
+    let (mut world, host, wire, call) = dialled(seed, Box::new(reflex));
+    world.run_for(ms(500));
+    host.borrow_mut().command(Command::Hold { call });
+    world.run_for(ms(500));
+    host.borrow_mut().command(Command::Hangup { call });
+    world.run_idle(Duration::from_secs(100));
+    let end = host.borrow().end_of(call).clone();
+    assert_eq!((end.cause, end.by), (EndCause::Hangup, EndedBy::Local), "seed {seed}");
+    assert_eq!(wire.borrow().count("ACK"), 2, "seed {seed}");
+    assert_eq!(host.borrow().calls[&call].configured, 1, "seed {seed}: nothing after the stream was closed");
+    host.borrow().assert_nothing_left();
+}
+
+#[test]
+fn an_answer_that_comes_after_our_bye_opens_no_media_again() {
+    late_answer_to_hold(89, 200);
+}
+
+#[test]
+fn a_481_for_something_else_doesnt_make_our_bye_the_peers() {
+    late_answer_to_hold(90, 481);
+}
