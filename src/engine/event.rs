@@ -20,3 +20,15 @@ pub enum EventKind {
     /// Periodic, when asked for.
     CallStats(crate::media::MediaStats),
 }
+
+impl Event {
+    /// What a host that doesn't pump may lose; all of it can be asked for later. A call's beginning and end can't.
+    pub(super) fn may_be_dropped(&self) -> bool {
+        use ua::Event as Ua;
+        match &self.kind {
+            EventKind::Ua(Ua::IncomingCall { .. } | Ua::OutgoingCall { .. } | Ua::CallEnded { .. }) => false,
+            EventKind::Ua(Ua::AccountRemoved { .. } | Ua::Stopped) | EventKind::Phone(_) => false,
+            EventKind::Ua(_) | EventKind::Media(_) | EventKind::CallStats(_) => true,
+        }
+    }
+}

@@ -1,13 +1,33 @@
 //! The only place with threads, sockets, clock and randomness: phones, calls, events, workers.
 
 pub mod call;
+mod call_audio;
+mod call_keys;
+mod call_play;
+mod clock;
 pub mod config;
+mod control;
+mod control_calls;
+mod control_io;
+mod counters;
+mod dns;
 pub mod error;
 pub mod event;
+mod fd;
+mod link;
 pub mod phone;
+mod phone_accounts;
+mod phone_life;
+mod ports;
+mod queue;
+mod recorder;
+mod signal;
 pub mod thread;
+mod udp;
+mod worker;
 
-pub use call::{Call, CallMediaInfo, Gather};
+pub use call::{Call, CallMediaInfo};
+pub use call_keys::Gather;
 pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};

@@ -316,9 +316,7 @@ impl Call {
         if is_gone(status) {
             return self.on_gone(cx, &response);
         }
-        if self.stream == StreamState::Open {
-            self.media.tell_again(cx.base, self.id);
-        }
+        self.media.tell_again(cx.base, self.id);
     }
     fn on_reinvited(&mut self, cx: &mut Cx<'_>, response: &Message) {
         let Some(talking) = self.talking() else { return };
@@ -335,7 +333,7 @@ impl Call {
         match taken {
             Ok(()) => {
                 self.media.settle();
-                self.announce_media(cx);
+                self.media.announce(cx.base, self.id);
                 self.sync_media(cx);
             }
             Err(error) => {
@@ -381,9 +379,6 @@ impl Call {
         if sip_code == 408 {
             let why = EndInfo { sip_code, reason, ..end(EndCause::Unreachable, EndedBy::Engine) };
             let _ = self.leave(cx, why);
-        } else if self.talking().is_some_and(|t| t.leaving.is_some()) {
-            // Our BYE was faster than something else of ours: the call ends as it was meant to.
-            self.finish_leaving(cx);
         } else {
             self.finish(cx, EndInfo { sip_code, reason, ..end(EndCause::Hangup, EndedBy::Remote) });
         }
@@ -479,7 +474,7 @@ impl Call {
                 let _ = self.leave(cx, end(error.cause(), EndedBy::Engine));
                 return;
             }
-            self.announce_media(cx);
+            self.media.announce(cx.base, self.id);
         }
         self.sync_media(cx);
     }

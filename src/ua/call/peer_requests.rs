@@ -84,7 +84,7 @@ impl Call {
             talking.answer = answer;
         }
         if !offers {
-            self.announce_media(cx);
+            self.media.announce(cx.base, self.id);
         }
     }
     fn refuse_offer(&self, cx: &mut Cx<'_>, key: ServerKey, error: media::MediaError) {
@@ -126,7 +126,7 @@ impl Call {
             }
         });
         if sdp.is_some() {
-            self.announce_media(cx);
+            self.media.announce(cx.base, self.id);
         }
     }
 

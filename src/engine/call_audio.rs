@@ -1,0 +1,264 @@
+//! The host's side of a call's audio: frames in the host's format, blocking and not, from any thread.
+
+use super::call::{call_ended, lock, timed_out, Call, Timeout};
+use super::clock;
+use super::config::{AudioFormat, SampleFormat};
+use super::error::{Error, ErrorKind, Result};
+use super::link::ToControl;
+use super::worker::MediaOp;
+use crate::media::{AudioReader, AudioWriter, HostAudio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// Each end behind its own lock, which is never held while waiting.
+pub struct AudioEnds {
+    format: AudioFormat,
+    reader: Mutex<AudioReader>,
+    writer: Mutex<AudioWriter>,
+}
+
+/// Frames that are converted at once, on the stack.
+const CHUNK: usize = 480;
+
+impl AudioEnds {
+    pub fn new(format: AudioFormat, audio: HostAudio) -> AudioEnds {
+        AudioEnds { format, reader: Mutex::new(audio.reader), writer: Mutex::new(audio.writer) }
+    }
+
+    fn frames_of(&self, bytes: usize) -> Result<usize> {
+        let size = self.format.bytes_per_frame().max(1);
+        if bytes % size != 0 {
+            let message = format!("{bytes} bytes are not a whole number of {size}-byte frames");
+            return Err(Error::new(ErrorKind::Argument, message));
+        }
+        Ok(bytes / size)
+    }
+
+    /// The part of `pcm` from frame `from` on.
+    fn after<'a>(&self, pcm: &'a mut [u8], from: usize) -> &'a mut [u8] {
+        pcm.get_mut(from * self.format.bytes_per_frame()..).unwrap_or_default()
+    }
+
+    fn read_into(&self, reader: &mut AudioReader, pcm: &mut [u8]) -> usize {
+        let size = self.format.bytes_per_frame().max(1);
+        let mut samples = [0i16; CHUNK];
+        let mut total = 0;
+        for chunk in pcm.chunks_mut(CHUNK * size) {
+            let want = chunk.len() / size;
+            let got = reader.read(samples.get_mut(..want).unwrap_or_default());
+            let real = samples.get(..got).unwrap_or_default();
+            to_host(self.format.sample, real, chunk);
+            total += got;
+            if got < want {
+                break;
+            }
+        }
+        total
+    }
+
+    fn write_from(&self, writer: &mut AudioWriter, pcm: &[u8]) -> usize {
+        let size = self.format.bytes_per_frame().max(1);
+        let mut samples = [0i16; CHUNK];
+        let mut total = 0;
+        for chunk in pcm.chunks(CHUNK * size) {
+            let want = chunk.len() / size;
+            let part = samples.get_mut(..want).unwrap_or_default();
+            from_host(self.format.sample, chunk, part);
+            let put = writer.write(part);
+            total += put;
+            if put < want {
+                break;
+            }
+        }
+        total
+    }
+}
+
+/// 16 bit samples into the host's bytes.
+pub fn to_host(format: SampleFormat, samples: &[i16], out: &mut [u8]) {
+    match format {
+        SampleFormat::S16 => {
+            for (sample, bytes) in samples.iter().zip(out.chunks_exact_mut(2)) {
+                bytes.copy_from_slice(&sample.to_ne_bytes());
+            }
+        }
+        SampleFormat::U8 => {
+            for (sample, byte) in samples.iter().zip(out) {
+                *byte = ((sample >> 8) as u8) ^ 0x80;
+            }
+        }
+    }
+}
+
+/// The host's bytes into 16 bit samples.
+pub fn from_host(format: SampleFormat, bytes: &[u8], out: &mut [i16]) {
+    match format {
+        SampleFormat::S16 => {
+            for (bytes, sample) in bytes.chunks_exact(2).zip(out) {
+                if let &[a, b] = bytes {
+                    *sample = i16::from_ne_bytes([a, b]);
+                }
+            }
+        }
+        SampleFormat::U8 => {
+            for (byte, sample) in bytes.iter().zip(out) {
+                *sample = i16::from(*byte ^ 0x80) << 8;
+            }
+        }
+    }
+}
+
+impl Call {
+    /// Frames read: waits until `pcm` is full, the time is over or the audio ends, and gives what is there then.
+    /// 0 with a time-out: Err(Timeout); after the end and when drained: Err(CallEnded).
+    pub fn read_audio(&self, pcm: &mut [u8], timeout: Timeout) -> Result<usize> {
+        let shared = self.shared();
+        let wanted = shared.audio.frames_of(pcm.len())?;
+        let mut got = 0;
+        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+            // Asked before the ring: what came before the end is read after it.
+            let over = shared.media_is_over();
+            let rest = shared.audio.after(pcm, got);
+            got += shared.audio.read_into(&mut lock(&shared.audio.reader), rest);
+            if got >= wanted {
+                return Some(Ok(()));
+            }
+            over.then(|| Err(call_ended()))
+        });
+        match (got, outcome) {
+            (0, None) => Err(timed_out()),
+            (0, Some(Err(error))) => Err(error),
+            (got, _) => Ok(got),
+        }
+    }
+
+    /// Always fills `pcm`; says how many frames were real. Never blocks.
+    pub fn read_audio_padded(&self, pcm: &mut [u8]) -> Result<usize> {
+        let audio = &self.shared().audio;
+        audio.frames_of(pcm.len())?;
+        // Another thread that reads right now gets what is there.
+        let got = match audio.reader.try_lock() {
+            Ok(mut reader) => audio.read_into(&mut reader, pcm),
+            Err(_) => 0,
+        };
+        audio.after(pcm, got).fill(audio.format.silence_byte());
+        Ok(got)
+    }
+
+    /// Frames taken. Waits for space up to the time-out; legal before the answer.
+    pub fn write_audio(&self, pcm: &[u8], timeout: Timeout) -> Result<usize> {
+        let shared = self.shared();
+        let wanted = shared.audio.frames_of(pcm.len())?;
+        let size = shared.audio.format.bytes_per_frame();
+        let mut put = 0;
+        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+            if shared.media_is_over() {
+                return Some(Err(call_ended()));
+            }
+            let rest = pcm.get(put * size..).unwrap_or_default();
+            put += shared.audio.write_from(&mut lock(&shared.audio.writer), rest);
+            (put >= wanted).then_some(Ok(()))
+        });
+        match (put, outcome) {
+            (0, None) => Err(timed_out()),
+            (0, Some(Err(error))) => Err(error),
+            (put, _) => Ok(put),
+        }
+    }
+
+    /// Frames that can be read at once.
+    pub fn read_available(&self) -> Result<usize> {
+        Ok(lock(&self.shared().audio.reader).available())
+    }
+    pub fn write_space(&self) -> Result<usize> {
+        if self.shared().media_is_over() {
+            return Err(call_ended());
+        }
+        Ok(lock(&self.shared().audio.writer).space())
+    }
+
+    /// Forgets what was received and not read, and written and not sent.
+    pub fn flush_audio(&self) -> Result<()> {
+        lock(&self.shared().audio.reader).clear();
+        self.require_live()?;
+        lock(&self.shared().audio.writer).flush();
+        Ok(())
+    }
+
+    /// Waits until everything written and played was sent. Err(CallEnded) when the call ends before.
+    pub fn drain_audio(&self, timeout: Timeout) -> Result<()> {
+        if timeout != Some(Duration::ZERO) {
+            self.link().dispatcher.refuse_in_callback()?;
+        }
+        let shared = self.shared();
+        let empty = || lock(&shared.audio.writer).pending() == 0 && shared.is_idle();
+        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+            if shared.media_is_over() {
+                return Some(Err(call_ended()));
+            }
+            empty().then_some(Ok(()))
+        });
+        outcome.unwrap_or_else(|| Err(timed_out()))
+    }
+
+    /// Peak and RMS of the last frames (received, sent), 0..=32767.
+    pub fn audio_levels(&self) -> ((i32, i32), (i32, i32)) {
+        let levels = self.levels();
+        let pair = |l: crate::media::Level| (i32::from(l.peak).min(32767), i32::from(l.rms).min(32767));
+        (pair(levels.received), pair(levels.sent))
+    }
+
+    /// In percent, 0..=800: (what is heard, what is sent).
+    pub fn set_gain(&self, receive: u32, send: u32) -> Result<()> {
+        if receive > 800 || send > 800 {
+            let message = format!("gains of {receive} and {send} percent are not within 0 to 800");
+            return Err(Error::new(ErrorKind::Range, message));
+        }
+        self.media(MediaOp::Gain { receive, send })
+    }
+
+    /// Sends silence instead of what is written and played.
+    pub fn mute(&self, muted: bool) -> Result<()> {
+        self.media(MediaOp::Mute(muted))?;
+        self.remember_muted(muted);
+        Ok(())
+    }
+
+    /// An event with the counters every so often; zero: none.
+    pub fn set_stats_interval(&self, every: Duration) -> Result<()> {
+        if !every.is_zero() && every < Duration::from_millis(20) {
+            return Err(Error::new(ErrorKind::Range, "an interval below 20 ms"));
+        }
+        self.media(MediaOp::StatsEvery(every))
+    }
+
+    /// To the call's stream, now or once it is open.
+    pub(super) fn media(&self, op: MediaOp) -> Result<()> {
+        self.require_live()?;
+        self.link().post(ToControl::Media { call: self.id(), op })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn eight_bit_silence_is_0x80_and_full_scale_keeps_its_sign() {
+        let mut bytes = [0; 5];
+        to_host(SampleFormat::U8, &[0, 255, 256, i16::MAX, i16::MIN], &mut bytes);
+        assert_eq!(bytes, [0x80, 0x80, 0x81, 0xff, 0]);
+        let mut samples = [1; 4];
+        from_host(SampleFormat::U8, &[0x80, 0x81, 0xff, 0], &mut samples);
+        assert_eq!(samples, [0, 256, 0x7f00, i16::MIN]);
+    }
+
+    #[test]
+    fn sixteen_bit_samples_survive_the_way_through_the_hosts_bytes() {
+        let mut bytes = [0; 6];
+        to_host(SampleFormat::S16, &[1, -2, i16::MIN], &mut bytes);
+        let mut back = [0; 3];
+        from_host(SampleFormat::S16, &bytes, &mut back);
+        assert_eq!(back, [1, -2, i16::MIN]);
+    }
+}

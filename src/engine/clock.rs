@@ -1,0 +1,60 @@
+//! The clock (CLOCK_MONOTONIC as `Time`) and the CSPRNG that the layers below are handed.
+
+use super::call::Timeout;
+use crate::util::{Rng, Time};
+use rand::rngs::StdRng;
+use rand::{RngCore, SeedableRng};
+
+/// Nanoseconds of CLOCK_MONOTONIC: the same origin that timerfd and futex deadlines count from.
+pub fn now() -> Time {
+    let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the call fills the struct; CLOCK_MONOTONIC exists on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut ts) };
+    let seconds = u64::try_from(ts.tv_sec).unwrap_or(0);
+    Time::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(ts.tv_nsec as u64))
+}
+
+/// When a time-out that begins now is over; None for one that never is.
+pub fn deadline(timeout: Timeout) -> Option<Time> {
+    timeout.map(|t| now() + t)
+}
+
+pub fn timespec(at: Time) -> libc::timespec {
+    let ns = at.as_nanos();
+    let seconds = (ns / 1_000_000_000).min(i64::MAX as u64);
+    libc::timespec { tv_sec: seconds as libc::time_t, tv_nsec: (ns % 1_000_000_000) as libc::c_long }
+}
+
+/// ChaCha12 seeded by the kernel.
+pub struct OsRng(StdRng);
+
+impl OsRng {
+    pub fn new() -> OsRng {
+        OsRng(StdRng::from_os_rng())
+    }
+}
+
+impl Default for OsRng {
+    fn default() -> OsRng {
+        OsRng::new()
+    }
+}
+
+impl Rng for OsRng {
+    fn fill(&mut self, buf: &mut [u8]) {
+        self.0.fill_bytes(buf);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_never_goes_backwards_and_random_bytes_differ() {
+        let first = now();
+        assert!(now() >= first);
+        let (mut a, mut b) = (OsRng::new(), OsRng::new());
+        assert_ne!(a.next_u64(), b.next_u64());
+    }
+}

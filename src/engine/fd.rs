@@ -1,0 +1,167 @@
+//! Descriptors that threads wake each other with (eventfd) and that keep exact deadlines (timerfd).
+
+use super::clock;
+use super::error::{Error, Result};
+use crate::util::Time;
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fn owned(fd: RawFd, what: &str) -> Result<OwnedFd> {
+    if fd < 0 {
+        return Err(Error::system(what, &io::Error::last_os_error()));
+    }
+    // SAFETY: the kernel just made this descriptor and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Readable from `set` until `clear`.
+#[derive(Debug)]
+pub struct EventFd(OwnedFd);
+
+impl EventFd {
+    pub fn new() -> Result<EventFd> {
+        // SAFETY: takes no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) };
+        owned(fd, "eventfd").map(EventFd)
+    }
+    pub fn set(&self) {
+        let one = 1u64;
+        // SAFETY: eight readable bytes. A full counter stays readable, which is all that counts.
+        unsafe { libc::write(self.0.as_raw_fd(), (&one as *const u64).cast(), 8) };
+    }
+    pub fn clear(&self) {
+        let mut count = 0u64;
+        // SAFETY: eight writable bytes.
+        unsafe { libc::read(self.0.as_raw_fd(), (&mut count as *mut u64).cast(), 8) };
+    }
+}
+
+impl AsRawFd for EventFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Wakes a thread that polls; many wakes before it looks cost one write.
+#[derive(Debug)]
+pub struct Wake {
+    fd: EventFd,
+    pending: AtomicBool,
+}
+
+impl Wake {
+    pub fn new() -> Result<Wake> {
+        Ok(Wake { fd: EventFd::new()?, pending: AtomicBool::new(false) })
+    }
+    pub fn wake(&self) {
+        if !self.pending.swap(true, Ordering::SeqCst) {
+            self.fd.set();
+        }
+    }
+    /// To be called before the queues are read, so that what comes later wakes again.
+    pub fn clear(&self) {
+        self.fd.clear();
+        self.pending.store(false, Ordering::SeqCst);
+    }
+}
+
+impl AsRawFd for Wake {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Readable once an instant is over. (A poll's own time-out counts in whole milliseconds.)
+#[derive(Debug)]
+pub struct TimerFd {
+    fd: OwnedFd,
+    armed: Option<Time>,
+}
+
+impl TimerFd {
+    pub fn new() -> Result<TimerFd> {
+        let flags = libc::TFD_NONBLOCK | libc::TFD_CLOEXEC;
+        // SAFETY: takes no pointers.
+        let fd = unsafe { libc::timerfd_create(libc::CLOCK_MONOTONIC, flags) };
+        Ok(TimerFd { fd: owned(fd, "timerfd")?, armed: None })
+    }
+    /// Does nothing if it is set so already.
+    pub fn arm(&mut self, at: Option<Time>) {
+        if self.armed == at {
+            return;
+        }
+        self.armed = at;
+        let zero = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // An instant of zero would disarm; instants that are over fire at once.
+        let value = at.map_or(zero, |t| clock::timespec(t.max(Time::from_nanos(1))));
+        let spec = libc::itimerspec { it_interval: zero, it_value: value };
+        // SAFETY: the struct lives until the call returns; the old value isn't asked for.
+        unsafe {
+            let flags = libc::TFD_TIMER_ABSTIME;
+            libc::timerfd_settime(self.fd.as_raw_fd(), flags, &spec, std::ptr::null_mut());
+        }
+    }
+    /// To be called when it was readable.
+    pub fn clear(&mut self) {
+        let mut count = 0u64;
+        // SAFETY: eight writable bytes.
+        unsafe { libc::read(self.fd.as_raw_fd(), (&mut count as *mut u64).cast(), 8) };
+        self.armed = None;
+    }
+}
+
+impl AsRawFd for TimerFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+/// Descriptors that this process may open, and how many are open by a rough count.
+pub fn descriptor_limit() -> u64 {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the call fills the struct.
+    let rc = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) };
+    if rc == 0 {
+        limit.rlim_cur
+    } else {
+        u64::MAX
+    }
+}
+
+#[cfg(test)]
+pub fn readable(fd: RawFd, timeout_ms: i32) -> bool {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one pollfd.
+    unsafe { libc::poll(&mut poll, 1, timeout_ms) == 1 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_timer_is_exact_below_a_millisecond_and_never_early() {
+        let mut timer = TimerFd::new().unwrap();
+        let at = clock::now() + Duration::from_micros(300);
+        timer.arm(Some(at));
+        assert!(readable(timer.as_raw_fd(), 5000));
+        assert!(clock::now() >= at);
+        timer.clear();
+        assert!(!readable(timer.as_raw_fd(), 0));
+    }
+
+    #[test]
+    fn a_wake_is_readable_until_cleared_and_wakes_again_afterwards() {
+        let wake = Wake::new().unwrap();
+        assert!(!readable(wake.as_raw_fd(), 0));
+        wake.wake();
+        wake.wake();
+        assert!(readable(wake.as_raw_fd(), 0));
+        wake.clear();
+        assert!(!readable(wake.as_raw_fd(), 0));
+        wake.wake();
+        assert!(readable(wake.as_raw_fd(), 0));
+    }
+}

@@ -1,0 +1,151 @@
+//! The RTP ports of a phone: even ones of a range, each leased to one stream at a time.
+
+use super::error::{Error, ErrorKind, Result};
+use crate::util::Rng;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+#[derive(Debug)]
+pub struct PortPool {
+    /// First even port.
+    first: u16,
+    /// How many even ports the range has.
+    count: u32,
+    used: Mutex<Used>,
+}
+
+#[derive(Debug)]
+struct Used {
+    bits: Vec<u64>,
+    count: usize,
+}
+
+/// A port that nobody else of this phone has; given back when dropped.
+#[derive(Debug)]
+pub struct PortLease {
+    pool: Arc<PortPool>,
+    port: u16,
+}
+
+impl PortPool {
+    /// Both ends inclusive; only even ports are used (RFC 3550 section 11).
+    pub fn new(low: u16, high: u16) -> Result<Arc<PortPool>> {
+        let first = u32::from(low) + u32::from(low % 2);
+        let last = u32::from(high) & !1;
+        if low > high || first > last || first == 0 {
+            return Err(Error::new(ErrorKind::Range, format!("rtp ports {low} to {high} hold no even port")));
+        }
+        let count = (last - first) / 2 + 1;
+        let bits = vec![0; count.div_ceil(64) as usize];
+        Ok(Arc::new(PortPool { first: first as u16, count, used: Mutex::new(Used { bits, count: 0 }) }))
+    }
+
+    pub fn in_use(&self) -> usize {
+        self.lock().count
+    }
+
+    /// Walks the range once from a random place until `bind` succeeds. Ports that others hold are passed over.
+    pub fn open<T>(
+        self: &Arc<PortPool>,
+        rng: &mut dyn Rng,
+        mut bind: impl FnMut(u16) -> io::Result<T>,
+    ) -> Result<(T, PortLease)> {
+        let start = rng.below(u64::from(self.count)) as u32;
+        for step in 0..self.count {
+            let index = (start + step) % self.count;
+            if !self.take(index) {
+                continue;
+            }
+            let port = self.first + (index as u16) * 2;
+            let lease = PortLease { pool: self.clone(), port };
+            match bind(port) {
+                Ok(opened) => return Ok((opened, lease)),
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(e) => return Err(Error::system("opening an rtp port", &e)),
+            }
+        }
+        let last = self.first + ((self.count - 1) as u16) * 2;
+        Err(Error::new(ErrorKind::NoPorts, format!("no free rtp port from {} to {last}", self.first)))
+    }
+
+    fn take(&self, index: u32) -> bool {
+        let mut used = self.lock();
+        let Some(word) = used.bits.get_mut((index / 64) as usize) else { return false };
+        let bit = 1 << (index % 64);
+        if *word & bit != 0 {
+            return false;
+        }
+        *word |= bit;
+        used.count += 1;
+        true
+    }
+
+    fn give_back(&self, port: u16) {
+        let index = u32::from(port - self.first) / 2;
+        let mut used = self.lock();
+        if let Some(word) = used.bits.get_mut((index / 64) as usize) {
+            *word &= !(1 << (index % 64));
+            used.count = used.count.saturating_sub(1);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Used> {
+        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl PortLease {
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+impl Drop for PortLease {
+    fn drop(&mut self) {
+        self.pool.give_back(self.port);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::SeededRng;
+
+    #[test]
+    fn every_even_port_is_leased_once_and_comes_back_when_dropped() {
+        let pool = PortPool::new(10_001, 10_009).unwrap();
+        let mut rng = SeededRng::new(1);
+        let mut leases: Vec<_> = (0..4).map(|_| pool.open(&mut rng, Ok).unwrap()).collect();
+        let mut ports: Vec<u16> = leases.iter().map(|(p, _)| *p).collect();
+        ports.sort_unstable();
+        assert_eq!(ports, [10_002, 10_004, 10_006, 10_008]);
+        assert_eq!(pool.open(&mut rng, Ok).unwrap_err().kind, ErrorKind::NoPorts);
+        assert_eq!(pool.in_use(), 4);
+        let (port, _) = leases.swap_remove(1);
+        assert_eq!(pool.open(&mut rng, Ok).unwrap().0, port);
+    }
+
+    #[test]
+    fn the_seed_gave_an_index_error_for_an_empty_range_and_we_say_range() {
+        for (low, high) in [(20_000, 10_000), (10_001, 10_001), (0, 0)] {
+            assert_eq!(PortPool::new(low, high).unwrap_err().kind, ErrorKind::Range);
+        }
+        assert_eq!(PortPool::new(65_534, 65_535).unwrap().count, 1);
+    }
+
+    #[test]
+    fn ports_that_strangers_hold_are_passed_over() {
+        let pool = PortPool::new(10_000, 10_020).unwrap();
+        let busy = |port| if port == 10_010 { Ok(port) } else { Err(io::ErrorKind::AddrInUse.into()) };
+        let (port, lease) = pool.open(&mut SeededRng::new(3), busy).unwrap();
+        assert_eq!((port, lease.port(), pool.in_use()), (10_010, 10_010, 1));
+    }
+
+    #[test]
+    fn the_first_port_is_not_predictable() {
+        let pool = PortPool::new(10_000, 20_000).unwrap();
+        let first = |seed| pool.open(&mut SeededRng::new(seed), Ok).unwrap().0;
+        assert_ne!(first(1), first(2));
+    }
+}

@@ -1,0 +1,299 @@
+//! UDP sockets: opening with the options we want, batches in and out, ICMP errors, the route to a peer.
+
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+
+/// Non-blocking, closed on exec. `[::]` takes IPv4 too; addresses are canonical on our side of it.
+pub fn open(bind: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
+    let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_nonblocking(true)?;
+    if let SocketAddr::V6(v6) = bind {
+        // A system without IPv4 may refuse; IPv6 alone is what remains then.
+        let _ = socket.set_only_v6(!v6.ip().is_unspecified());
+    }
+    // The kernel clips these to its limits, and the default will do too.
+    let _ = socket.set_recv_buffer_size(buffer_bytes);
+    let _ = socket.set_send_buffer_size(buffer_bytes);
+    socket.bind(&bind.into())?;
+    Ok(socket.into())
+}
+
+/// Asks for ICMP errors on the socket's error queue, where they name the destination that they are about.
+pub fn report_errors(socket: &UdpSocket, bind: SocketAddr) {
+    let on: libc::c_int = 1;
+    let set = |level, name| {
+        let len = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the option's value is an int that lives until the call returns.
+        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&on as *const i32).cast(), len) };
+    };
+    if bind.is_ipv6() {
+        set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+    }
+    set(libc::IPPROTO_IP, libc::IP_RECVERR);
+}
+
+/// Our address towards a peer, as the kernel's routes say it. None: no route.
+pub fn local_address_towards(peer: IpAddr) -> Option<IpAddr> {
+    let any: IpAddr = match peer {
+        IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let probe = UdpSocket::bind((any, 0)).ok()?;
+    // Connecting a UDP socket sends nothing; the port only must not be 0.
+    probe.connect((peer, 9)).ok()?;
+    probe.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified())
+}
+
+/// Room for one batch of datagrams, made once.
+pub struct Receiver {
+    buffers: Vec<u8>,
+    size: usize,
+    names: Vec<libc::sockaddr_storage>,
+    // Only pointed to by `headers`, at fixed places on the heap.
+    _vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+}
+
+// SAFETY: the pointers lead into the vectors beside them, which are never resized and move with them.
+unsafe impl Send for Receiver {}
+
+impl Receiver {
+    /// `count` datagrams of up to `size` bytes (longer ones are cut off, and counted as such by the parsers).
+    pub fn new(count: usize, size: usize) -> Receiver {
+        let mut buffers = vec![0u8; count * size];
+        // SAFETY: all three are plain C data for which zeros are valid.
+        let (mut names, mut vectors, mut headers) = unsafe {
+            let name: libc::sockaddr_storage = std::mem::zeroed();
+            let header: libc::mmsghdr = std::mem::zeroed();
+            let vector = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: size };
+            (vec![name; count], vec![vector; count], vec![header; count])
+        };
+        let parts = buffers.chunks_mut(size.max(1)).zip(&mut names).zip(&mut vectors).zip(&mut headers);
+        for (((buffer, name), vector), header) in parts {
+            vector.iov_base = buffer.as_mut_ptr().cast();
+            header.msg_hdr.msg_name = (name as *mut libc::sockaddr_storage).cast();
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+        }
+        Receiver { buffers, size, names, _vectors: vectors, headers }
+    }
+
+    /// No room at all: stands in while the real one is lent out.
+    pub fn empty() -> Receiver {
+        let (buffers, names, vectors, headers) = Default::default();
+        Receiver { buffers, size: 0, names, _vectors: vectors, headers }
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// How many came; fewer than `capacity` means that none is left.
+    pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
+        for header in &mut self.headers {
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+        }
+        let count = self.headers.len() as libc::c_uint;
+        // SAFETY: `headers` holds `count` headers whose pointers lead to room of the stated size (see `new`).
+        let n = unsafe {
+            let flags = libc::MSG_DONTWAIT;
+            libc::recvmmsg(fd, self.headers.as_mut_ptr(), count, flags as _, std::ptr::null_mut())
+        };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// The datagram at `index` of the last batch, and where it came from.
+    pub fn datagram(&self, index: usize) -> Option<(&[u8], SocketAddr)> {
+        let len = usize::try_from(self.headers.get(index)?.msg_len).ok()?.min(self.size);
+        let start = index * self.size;
+        let bytes = self.buffers.get(start..start + len)?;
+        Some((bytes, from_storage(self.names.get(index)?)?))
+    }
+}
+
+impl Receiver {
+    /// As `datagram`, to be changed in place.
+    pub fn datagram_mut(&mut self, index: usize) -> Option<(&mut [u8], SocketAddr)> {
+        let len = usize::try_from(self.headers.get(index)?.msg_len).ok()?.min(self.size);
+        let from = from_storage(self.names.get(index)?)?;
+        let start = index * self.size;
+        Some((self.buffers.get_mut(start..start + len)?, from))
+    }
+}
+
+fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+    let at = storage as *const libc::sockaddr_storage;
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that it is one, and the storage is large enough and aligned for it.
+            let v4 = unsafe { &*at.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(v4.sin_addr.s_addr));
+            Some(SocketAddr::new(ip.into(), u16::from_be(v4.sin_port)))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: as above.
+            let v6 = unsafe { &*at.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(v6.sin6_addr.s6_addr);
+            let port = u16::from_be(v6.sin6_port);
+            if let Some(v4) = ip.to_ipv4_mapped() {
+                return Some(SocketAddr::new(v4.into(), port));
+            }
+            Some(SocketAddrV6::new(ip, port, 0, v6.sin6_scope_id).into())
+        }
+        _ => None,
+    }
+}
+
+/// The address as a socket of this family wants it: IPv4 is mapped for a dual IPv6 socket.
+pub fn for_family(to: SocketAddr, ipv6: bool) -> SocketAddr {
+    match to {
+        SocketAddr::V4(v4) if ipv6 => SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into(),
+        other => other,
+    }
+}
+
+fn to_storage(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+    // SAFETY: plain C data for which zeros are valid.
+    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
+    let at = &mut storage as *mut libc::sockaddr_storage;
+    let len = match address {
+        SocketAddr::V4(v4) => {
+            // SAFETY: the storage is large enough and aligned for every address family.
+            let out = unsafe { &mut *at.cast::<libc::sockaddr_in>() };
+            fill_v4(out, v4);
+            size_of::<libc::sockaddr_in>()
+        }
+        SocketAddr::V6(v6) => {
+            // SAFETY: as above.
+            let out = unsafe { &mut *at.cast::<libc::sockaddr_in6>() };
+            out.sin6_family = libc::AF_INET6 as libc::sa_family_t;
+            out.sin6_port = v6.port().to_be();
+            out.sin6_addr.s6_addr = v6.ip().octets();
+            out.sin6_scope_id = v6.scope_id();
+            size_of::<libc::sockaddr_in6>()
+        }
+    };
+    (storage, len as libc::socklen_t)
+}
+
+fn fill_v4(out: &mut libc::sockaddr_in, v4: SocketAddrV4) {
+    out.sin_family = libc::AF_INET as libc::sa_family_t;
+    out.sin_port = v4.port().to_be();
+    out.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
+}
+
+/// Sends datagrams in order with as few system calls as possible; answers how many left and what stopped the rest.
+/// The destinations must be of the socket's family (`for_family`).
+pub fn send_batch<B: AsRef<[u8]>>(fd: RawFd, datagrams: &[(SocketAddr, B)]) -> (usize, Option<io::Error>) {
+    let mut names: Vec<_> = datagrams.iter().map(|(to, _)| to_storage(*to)).collect();
+    let mut vectors: Vec<libc::iovec> = datagrams
+        .iter()
+        .map(|(_, b)| libc::iovec { iov_base: b.as_ref().as_ptr() as *mut _, iov_len: b.as_ref().len() })
+        .collect();
+    let mut headers: Vec<libc::mmsghdr> = Vec::with_capacity(datagrams.len());
+    for ((name, len), vector) in names.iter_mut().zip(&mut vectors) {
+        // SAFETY: plain C data for which zeros are valid.
+        let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        header.msg_hdr.msg_name = (name as *mut libc::sockaddr_storage).cast();
+        header.msg_hdr.msg_namelen = *len;
+        header.msg_hdr.msg_iov = vector;
+        header.msg_hdr.msg_iovlen = 1;
+        headers.push(header);
+    }
+    let mut sent = 0;
+    while let Some(rest) = headers.get_mut(sent..).filter(|r| !r.is_empty()) {
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the headers point into `names`, `vectors` and the datagrams, which outlive the call.
+        let n = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as u32, flags as _) };
+        match usize::try_from(n) {
+            Ok(n) if n > 0 => sent += n,
+            _ => return (sent, Some(io::Error::last_os_error())),
+        }
+    }
+    (sent, None)
+}
+
+/// The destination that the next error on the socket's queue is about. None: no more errors.
+pub fn next_error(fd: RawFd) -> Option<(Option<SocketAddr>, i32)> {
+    // SAFETY: plain C data for which zeros are valid.
+    let (mut name, mut header): (libc::sockaddr_storage, libc::msghdr) = unsafe { std::mem::zeroed() };
+    let mut control = [0u64; 64];
+    header.msg_name = (&mut name as *mut libc::sockaddr_storage).cast();
+    header.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    header.msg_control = control.as_mut_ptr().cast();
+    header.msg_controllen = size_of_val(&control) as _;
+    // SAFETY: the header points at room of the stated sizes; no data is asked for.
+    let n = unsafe { libc::recvmsg(fd, &mut header, libc::MSG_ERRQUEUE | libc::MSG_DONTWAIT) };
+    if n < 0 {
+        return None;
+    }
+    let known = header.msg_namelen > 0;
+    Some((if known { from_storage(&name) } else { None }, error_number(&header)))
+}
+
+fn error_number(header: &libc::msghdr) -> i32 {
+    // SAFETY: the kernel filled the control area that the header describes; the macros stay inside of it.
+    unsafe {
+        let mut at = libc::CMSG_FIRSTHDR(header);
+        while let Some(cmsg) = at.as_ref() {
+            let level = (cmsg.cmsg_level, cmsg.cmsg_type);
+            if level == (libc::IPPROTO_IP, libc::IP_RECVERR)
+                || level == (libc::IPPROTO_IPV6, libc::IPV6_RECVERR)
+            {
+                let data = libc::CMSG_DATA(at).cast::<libc::sock_extended_err>();
+                return data.read_unaligned().ee_errno as i32;
+            }
+            at = libc::CMSG_NXTHDR(header, at);
+        }
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fd::readable;
+    use super::*;
+
+    #[test]
+    fn a_batch_arrives_whole_and_in_order() {
+        for bind in ["127.0.0.1:0", "[::1]:0"] {
+            let bind: SocketAddr = bind.parse().unwrap();
+            let Ok(a) = open(bind, 1 << 16) else { continue };
+            let b = open(bind, 1 << 16).unwrap();
+            let to = b.local_addr().unwrap();
+            let batch: Vec<_> = (0..5u8).map(|i| (to, vec![i; 3 + usize::from(i)])).collect();
+            assert_eq!(send_batch(a.as_raw_fd(), &batch).0, 5);
+            let mut receiver = Receiver::new(8, 64);
+            assert!(readable(b.as_raw_fd(), 5000));
+            assert_eq!(receiver.receive(b.as_raw_fd()).unwrap(), 5);
+            for (i, (_, sent)) in batch.iter().enumerate() {
+                let (bytes, from) = receiver.datagram(i).unwrap();
+                assert_eq!((bytes, from), (&sent[..], a.local_addr().unwrap()));
+            }
+            let again = receiver.receive(b.as_raw_fd()).unwrap_err();
+            assert_eq!(again.kind(), io::ErrorKind::WouldBlock);
+        }
+    }
+
+    #[test]
+    fn an_icmp_error_names_the_destination_that_nobody_listens_at() {
+        let bind: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let socket = open(bind, 1 << 16).unwrap();
+        report_errors(&socket, bind);
+        let gone = open(bind, 1 << 16).unwrap().local_addr().unwrap();
+        send_batch(socket.as_raw_fd(), &[(gone, b"x")]);
+        let mut poll = libc::pollfd { fd: socket.as_raw_fd(), events: 0, revents: 0 };
+        // SAFETY: one pollfd.
+        assert_eq!(unsafe { libc::poll(&mut poll, 1, 5000) }, 1);
+        assert_eq!(next_error(socket.as_raw_fd()), Some((Some(gone), libc::ECONNREFUSED)));
+        assert_eq!(next_error(socket.as_raw_fd()), None);
+    }
+
+    #[test]
+    fn the_way_to_loopback_starts_at_loopback() {
+        let home: IpAddr = "127.0.0.1".parse().unwrap();
+        assert_eq!(local_address_towards(home), Some(home));
+    }
+}
