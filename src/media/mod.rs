@@ -2,11 +2,16 @@
 //!
 //! Per packet nothing here allocates, locks or logs.
 
+pub mod codec;
+pub mod conceal;
+pub mod dtmf;
 pub mod host_ring;
+pub mod jitter;
 pub mod meter;
 pub mod params;
 pub mod player;
 pub mod recorder;
+pub mod resample;
 pub mod session;
 
 pub use host_ring::{AudioReader, AudioWriter, HostAudio};

@@ -1,0 +1,441 @@
+//! The receive buffer: orders packets, drops duplicates and what comes too late, says what is lost.
+//!
+//! Two verbs: `insert` on arrival, `next` on each playout tick; time is counted in ticks of the RTP clock.
+//! When the ticks come is the business of [`super::playout`]. The adaptive buffer takes this place.
+//! Storage is one block of equal slots; it grows (once) when a larger packet comes than was foreseen.
+
+use crate::proto::rtp::{ExtendedSequence, Timestamp};
+use crate::util::Time;
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Inserted {
+    Stored,
+    Duplicate,
+    /// Its place was played or given up already.
+    Late,
+}
+
+/// What a playout tick shall do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Play the packet in this slot, then `release` it.
+    Packet(usize),
+    /// Lost, and a later packet waits: conceal one frame.
+    Lost,
+    /// The sender was silent here by its own timestamps: nothing for one frame.
+    Hold,
+    /// Nothing is waiting.
+    Empty,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    sequence: u64,
+    arrival: Time,
+    timestamp: Timestamp,
+    len: u16,
+    payload_type: u8,
+    state: SlotState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum SlotState {
+    Free,
+    Audio,
+    /// A number that carries no audio (an event, comfort noise): takes no time.
+    Skip,
+}
+
+/// The largest payload kept: a whole Ethernet frame's.
+pub const MAX_PAYLOAD: usize = 1500;
+const MIN_SLOTS: usize = 8;
+const MAX_SLOTS: usize = 128;
+
+#[derive(Debug)]
+pub struct JitterBuffer {
+    slots: Box<[Slot]>,
+    data: Box<[u8]>,
+    slot_bytes: usize,
+    /// Packets with audio that wait.
+    waiting: usize,
+    started: bool,
+    /// Anything played since the start: before, an earlier packet may still move the start.
+    played_any: bool,
+    next_sequence: u64,
+    next_timestamp: Timestamp,
+    highest: u64,
+    /// Bit n: sequence `next_sequence - 1 - n` was played.
+    played: u64,
+    /// A silence by timestamps longer than this is a jump of the sender's clock.
+    max_hold: u32,
+    given_up: u64,
+}
+
+impl JitterBuffer {
+    /// Room for `slots` packets of `payload_bytes`; `max_hold` in ticks.
+    pub fn new(slots: usize, payload_bytes: usize, max_hold: u32) -> JitterBuffer {
+        let count = slots.clamp(MIN_SLOTS, MAX_SLOTS);
+        let free = Slot {
+            sequence: 0,
+            arrival: Time::ZERO,
+            timestamp: Timestamp(0),
+            len: 0,
+            payload_type: 0,
+            state: SlotState::Free,
+        };
+        let slot_bytes = payload_bytes.min(MAX_PAYLOAD);
+        JitterBuffer {
+            slots: vec![free; count].into(),
+            data: vec![0; count * slot_bytes].into(),
+            slot_bytes,
+            waiting: 0,
+            started: false,
+            played_any: false,
+            next_sequence: 0,
+            next_timestamp: Timestamp(0),
+            highest: 0,
+            played: 0,
+            max_hold,
+            given_up: 0,
+        }
+    }
+
+    /// Empty, and any sequence may begin.
+    pub fn reset(&mut self) {
+        for slot in &mut self.slots {
+            slot.state = SlotState::Free;
+        }
+        self.waiting = 0;
+        self.started = false;
+        self.played_any = false;
+        self.played = 0;
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+    /// Packets with audio that wait.
+    pub fn waiting(&self) -> usize {
+        self.waiting
+    }
+    /// Packets that had to go unheard since the buffer was full.
+    pub fn given_up(&self) -> u64 {
+        self.given_up
+    }
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        core::mem::size_of_val(&*self.slots) + self.data.len()
+    }
+
+    fn at(&self, sequence: u64) -> usize {
+        (sequence % self.slots.len() as u64) as usize
+    }
+
+    pub fn insert(
+        &mut self,
+        sequence: ExtendedSequence,
+        timestamp: Timestamp,
+        payload_type: u8,
+        payload: &[u8],
+        arrival: Time,
+    ) -> Inserted {
+        let len = payload.len().min(MAX_PAYLOAD);
+        let i = match self.place(sequence.0, timestamp) {
+            Ok(i) => i,
+            Err(why) => return why,
+        };
+        if len > self.slot_bytes {
+            self.grow(len);
+        }
+        self.slots[i] = Slot {
+            sequence: sequence.0,
+            arrival,
+            timestamp,
+            len: len as u16,
+            payload_type,
+            state: SlotState::Audio,
+        };
+        let from = i * self.slot_bytes;
+        self.data[from..from + len].copy_from_slice(&payload[..len]);
+        self.waiting += 1;
+        Inserted::Stored
+    }
+
+    /// Notes a sequence number that carries no audio, so that it is not taken for a loss.
+    pub fn skip(&mut self, sequence: ExtendedSequence) {
+        if !self.started {
+            return;
+        }
+        if let Ok(i) = self.place(sequence.0, self.next_timestamp) {
+            self.slots[i] = Slot { sequence: sequence.0, state: SlotState::Skip, ..self.slots[i] };
+        }
+    }
+
+    /// The slot for a new sequence number, if it is welcome.
+    fn place(&mut self, sequence: u64, timestamp: Timestamp) -> Result<usize, Inserted> {
+        if !self.started {
+            self.started = true;
+            self.next_sequence = sequence;
+            self.next_timestamp = timestamp;
+            self.highest = sequence;
+        }
+        if sequence < self.next_sequence {
+            let behind = self.next_sequence - sequence;
+            if self.played_any || self.highest - sequence >= self.slots.len() as u64 {
+                let heard = behind <= 64 && self.played >> (behind - 1) & 1 == 1;
+                return Err(if heard { Inserted::Duplicate } else { Inserted::Late });
+            }
+            self.next_sequence = sequence;
+            self.next_timestamp = timestamp;
+        }
+        let i = self.at(sequence);
+        if self.slots[i].state != SlotState::Free && self.slots[i].sequence == sequence {
+            return Err(Inserted::Duplicate);
+        }
+        if sequence >= self.next_sequence + self.slots.len() as u64 {
+            self.give_up_below(sequence + 1 - self.slots.len() as u64);
+        }
+        self.highest = self.highest.max(sequence);
+        Ok(i)
+    }
+
+    /// Makes room: everything below `sequence` goes unheard, and the oldest that is left plays next.
+    fn give_up_below(&mut self, sequence: u64) {
+        let mut dropped = 0;
+        for slot in &mut self.slots {
+            if slot.state != SlotState::Free && slot.sequence < sequence {
+                dropped += u64::from(slot.state == SlotState::Audio);
+                slot.state = SlotState::Free;
+            }
+        }
+        self.waiting -= dropped as usize;
+        self.given_up += dropped;
+        self.advance_to(sequence);
+        if let Some(i) = self.oldest() {
+            self.next_timestamp = self.slots[i].timestamp;
+        }
+    }
+
+    fn grow(&mut self, payload_bytes: usize) {
+        let mut data = vec![0; self.slots.len() * payload_bytes];
+        for (new, old) in data.chunks_mut(payload_bytes).zip(self.data.chunks(self.slot_bytes.max(1))) {
+            new[..old.len()].copy_from_slice(old);
+        }
+        self.data = data.into();
+        self.slot_bytes = payload_bytes;
+    }
+
+    fn advance_to(&mut self, sequence: u64) {
+        let n = sequence - self.next_sequence;
+        self.played = if n >= 64 { 0 } else { self.played << n };
+        self.next_sequence = sequence;
+        self.played_any = true;
+    }
+
+    /// The waiting audio packet with the lowest sequence number.
+    fn oldest(&self) -> Option<usize> {
+        if self.waiting == 0 {
+            return None;
+        }
+        let span = (self.highest + 1).saturating_sub(self.next_sequence).min(self.slots.len() as u64);
+        (self.next_sequence..self.next_sequence + span).map(|s| self.at(s)).find(|&i| {
+            let slot = &self.slots[i];
+            slot.state == SlotState::Audio && slot.sequence >= self.next_sequence
+        })
+    }
+
+    /// Steps over the numbers without audio that come next.
+    fn step_over_skips(&mut self) {
+        while self.started && self.next_sequence <= self.highest {
+            let i = self.at(self.next_sequence);
+            let slot = &mut self.slots[i];
+            if slot.state != SlotState::Skip || slot.sequence != self.next_sequence {
+                return;
+            }
+            slot.state = SlotState::Free;
+            self.advance_to(self.next_sequence + 1);
+        }
+    }
+
+    /// One playout tick of `frame` ticks.
+    pub fn next(&mut self, frame: u32) -> Next {
+        self.step_over_skips();
+        let Some(i) = self.oldest() else {
+            self.next_timestamp = self.next_timestamp.add(frame);
+            return Next::Empty;
+        };
+        let slot = self.slots[i];
+        let lead = slot.timestamp.distance(self.next_timestamp);
+        let due = lead <= (frame / 2) as i32 || lead > self.max_hold as i32;
+        if due {
+            return Next::Packet(i);
+        }
+        self.next_timestamp = self.next_timestamp.add(frame);
+        if slot.sequence == self.next_sequence {
+            return Next::Hold;
+        }
+        self.advance_to(self.next_sequence + 1);
+        Next::Lost
+    }
+
+    pub fn payload(&self, slot: usize) -> &[u8] {
+        let from = slot * self.slot_bytes;
+        &self.data[from..from + usize::from(self.slots[slot].len)]
+    }
+    pub fn payload_type(&self, slot: usize) -> u8 {
+        self.slots[slot].payload_type
+    }
+    pub fn arrival(&self, slot: usize) -> Time {
+        self.slots[slot].arrival
+    }
+
+    /// The packet of this slot was played and took `ticks`.
+    pub fn release(&mut self, slot: usize, ticks: u32) {
+        let s = self.slots[slot];
+        self.slots[slot].state = SlotState::Free;
+        self.waiting -= 1;
+        self.advance_to(s.sequence + 1);
+        self.played |= 1;
+        self.next_timestamp = s.timestamp.add(ticks);
+    }
+
+    /// Throws away the packet that would be played next, to shorten the delay; true if there was one.
+    pub fn drop_next(&mut self, frame: u32) -> bool {
+        let Some(i) = self.oldest() else { return false };
+        self.release(i, frame);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FRAME: u32 = 160;
+
+    fn put(b: &mut JitterBuffer, n: u64) -> Inserted {
+        let ts = Timestamp((n as u32).wrapping_mul(FRAME));
+        b.insert(ExtendedSequence(n), ts, 0, &[n as u8; 160], Time::ZERO)
+    }
+    fn play(b: &mut JitterBuffer) -> Option<u8> {
+        match b.next(FRAME) {
+            Next::Packet(i) => {
+                let first = b.payload(i)[0];
+                b.release(i, FRAME);
+                Some(first)
+            }
+            _ => None,
+        }
+    }
+    fn buffer() -> JitterBuffer {
+        JitterBuffer::new(16, 160, 1600)
+    }
+
+    #[test]
+    fn packets_leave_in_order_however_they_came() {
+        let mut b = buffer();
+        for n in [1001, 1000, 1003, 1002] {
+            assert_eq!(put(&mut b, n), Inserted::Stored);
+        }
+        for n in 1000..1004u64 {
+            assert_eq!(play(&mut b), Some(n as u8));
+        }
+        assert_eq!(b.next(FRAME), Next::Empty);
+    }
+
+    #[test]
+    fn a_packet_is_played_once_and_a_late_one_is_told_from_a_duplicate() {
+        let mut b = buffer();
+        put(&mut b, 10);
+        put(&mut b, 12);
+        assert_eq!(put(&mut b, 12), Inserted::Duplicate);
+        assert_eq!(play(&mut b), Some(10));
+        assert_eq!(b.next(FRAME), Next::Lost);
+        assert_eq!(play(&mut b), Some(12));
+        assert_eq!(put(&mut b, 11), Inserted::Late);
+        assert_eq!(put(&mut b, 12), Inserted::Duplicate);
+        assert_eq!(put(&mut b, 10), Inserted::Duplicate);
+    }
+
+    #[test]
+    fn a_packet_that_comes_after_its_tick_found_the_buffer_empty_is_still_played() {
+        let mut b = buffer();
+        put(&mut b, 10);
+        assert_eq!(play(&mut b), Some(10));
+        assert_eq!(b.next(FRAME), Next::Empty);
+        assert_eq!(put(&mut b, 11), Inserted::Stored);
+        assert_eq!(play(&mut b), Some(11));
+    }
+
+    #[test]
+    fn numbers_without_audio_are_no_losses() {
+        let mut b = buffer();
+        put(&mut b, 10);
+        b.skip(ExtendedSequence(11));
+        b.skip(ExtendedSequence(12));
+        let ts = Timestamp(11 * FRAME);
+        b.insert(ExtendedSequence(13), ts, 0, &[13], Time::ZERO);
+        assert_eq!(play(&mut b), Some(10));
+        assert_eq!(play(&mut b), Some(13));
+    }
+
+    #[test]
+    fn a_silence_by_timestamps_is_held_and_a_jump_of_the_clock_is_not() {
+        let mut b = buffer();
+        put(&mut b, 10);
+        assert_eq!(play(&mut b), Some(10));
+        b.insert(ExtendedSequence(11), Timestamp(13 * FRAME), 0, &[11], Time::ZERO);
+        assert_eq!(b.next(FRAME), Next::Hold);
+        assert_eq!(b.next(FRAME), Next::Hold);
+        assert_eq!(play(&mut b), Some(11));
+        b.insert(ExtendedSequence(12), Timestamp(9_000_000), 0, &[12], Time::ZERO);
+        assert_eq!(play(&mut b), Some(12));
+    }
+
+    #[test]
+    fn the_buffer_is_bounded_and_the_newest_stay() {
+        let mut b = buffer();
+        for n in 0..1000 {
+            put(&mut b, n);
+        }
+        assert_eq!(b.waiting(), 16);
+        assert_eq!(b.given_up(), 984);
+        assert_eq!(play(&mut b), Some(984u64 as u8));
+    }
+
+    #[test]
+    fn a_larger_packet_makes_the_slots_grow_and_keeps_what_waits() {
+        let mut b = buffer();
+        put(&mut b, 1);
+        b.insert(ExtendedSequence(2), Timestamp(2 * FRAME), 0, &[2; 480], Time::ZERO);
+        assert_eq!(play(&mut b), Some(1));
+        let Next::Packet(i) = b.next(FRAME) else { panic!("packet 2 waits") };
+        assert_eq!(b.payload(i), [2; 480]);
+    }
+
+    #[test]
+    fn any_order_of_arrivals_plays_each_number_at_most_once_and_upwards() {
+        use crate::util::{Rng, SeededRng};
+        for seed in 0..200 {
+            let mut rng = SeededRng::new(seed);
+            let mut b = buffer();
+            let mut last = None;
+            for step in 0..400u64 {
+                let n = 100 + (step + rng.below(40)).saturating_sub(20);
+                put(&mut b, n);
+                if rng.below(3) > 0 {
+                    if let Next::Packet(i) = b.next(FRAME) {
+                        let seq = b.slots[i].sequence;
+                        assert!(last < Some(seq), "seed {seed}");
+                        last = Some(seq);
+                        b.release(i, FRAME);
+                    }
+                }
+                assert!(b.waiting() <= b.capacity(), "seed {seed}");
+                let real = b.slots.iter().filter(|s| s.state == SlotState::Audio).count();
+                assert_eq!(real, b.waiting(), "seed {seed}");
+            }
+        }
+    }
+}
