@@ -13,6 +13,7 @@ pub mod player;
 pub mod recorder;
 pub mod resample;
 pub mod session;
+pub mod wav;
 
 pub use host_ring::{AudioReader, AudioWriter, HostAudio};
 pub use meter::Level;
