@@ -29,11 +29,10 @@ pub(super) fn check(message: &Message) -> Result<(), Refusal> {
     check_body(message)
 }
 
-/// RFC 3261 section 8.2.1: 501 for what nobody knows, 405 for what we know and don't do.
+/// RFC 3261 section 8.2.1: a method that we don't do, known to others or not, is 405 with what we do.
 fn check_method(method: &Method) -> Result<(), Refusal> {
     match method {
-        Method::Other(_) => Err(Refusal::with(501, HeaderName::Allow, ALLOW)),
-        Method::Register | Method::Publish | Method::Message => {
+        Method::Other(_) | Method::Register | Method::Publish | Method::Message => {
             Err(Refusal::with(405, HeaderName::Allow, ALLOW))
         }
         _ => Ok(()),
