@@ -5,6 +5,7 @@ use super::call_audio::from_host;
 use super::error::{Error, ErrorKind, Result};
 use super::recorder::{busy, Job, WavFile};
 use super::worker::MediaOp;
+use crate::media::wav::WavView;
 use crate::media::{record_tap, PlaySource};
 use std::io::Read;
 
@@ -100,6 +101,8 @@ fn read_bounded(path: &str) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-fn decode_wav(path: &str, _bytes: &[u8]) -> Result<(Vec<i16>, u32)> {
-    Err(Error::new(ErrorKind::NotSupported, format!("{path}: no WAV")))
+fn decode_wav(path: &str, bytes: &[u8]) -> Result<(Vec<i16>, u32)> {
+    let wav = WavView::parse(bytes)
+        .map_err(|e| Error::new(ErrorKind::Codec, format!("{path} is no WAV file: {e}")))?;
+    Ok((wav.to_mono(), wav.format.rate))
 }

@@ -6,6 +6,7 @@ use super::error::{Error, ErrorKind, Result};
 use super::link::{Link, ToControl};
 use super::signal::Signal;
 use super::thread;
+use crate::media::wav::Format;
 use crate::media::RecordDrain;
 use crate::ua::CallId;
 use crossbeam_channel::{bounded, Receiver, RecvTimeoutError, Sender};
@@ -194,30 +195,8 @@ impl WavFile {
         done.is_ok() && !self.failed
     }
 
-    fn header(&self) -> [u8; HEADER_BYTES] {
-        let data = u32::try_from(self.samples * 2).unwrap_or(u32::MAX - HEADER_BYTES as u32);
-        let frame = self.channels * 2;
-        let mut out = [0; HEADER_BYTES];
-        let mut at = 0;
-        let mut put = |bytes: &[u8]| {
-            if let Some(place) = out.get_mut(at..at + bytes.len()) {
-                place.copy_from_slice(bytes);
-            }
-            at += bytes.len();
-        };
-        put(b"RIFF");
-        put(&(data + 36).to_le_bytes());
-        put(b"WAVEfmt ");
-        put(&16u32.to_le_bytes());
-        put(&1u16.to_le_bytes());
-        put(&self.channels.to_le_bytes());
-        put(&self.rate.to_le_bytes());
-        put(&(self.rate * u32::from(frame)).to_le_bytes());
-        put(&frame.to_le_bytes());
-        put(&16u16.to_le_bytes());
-        put(b"data");
-        put(&data.to_le_bytes());
-        out
+    fn header(&self) -> Vec<u8> {
+        Format::pcm16(self.rate, self.channels).header(self.samples * 2)
     }
 }
 
