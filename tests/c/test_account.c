@@ -118,7 +118,7 @@ static void granted(void)
     OK(voip_account_get_status(account, &status));
     CHECK(status == VOIP_ACCOUNT_REGISTERED);
     OK(voip_account_get_expiry(account, &seconds));
-    CHECK(seconds > 60 && seconds <= 120);
+    CHECK(seconds > 60 && seconds <= 300);
     OK(voip_account_get_last_sip_code(account, &code));
     CHECK(code == 200);
     OK(voip_account_get_uri(account, uri, sizeof uri, NULL));
