@@ -38,6 +38,10 @@ impl Concealer {
         self.made_up = 0;
     }
 
+    pub fn heap_bytes(&self) -> usize {
+        core::mem::size_of_val(&*self.history)
+    }
+
     fn frames(&self, ms: u32) -> usize {
         (self.rate * ms / 1000) as usize
     }

@@ -67,6 +67,8 @@ pub struct JitterBuffer {
     highest: u64,
     /// Bit n: sequence `next_sequence - 1 - n` was played.
     played: u64,
+    /// Nothing below this is welcome, even when the buffer begins anew.
+    floor: u64,
     /// A silence by timestamps longer than this is a jump of the sender's clock.
     max_hold: u32,
     given_up: u64,
@@ -96,13 +98,23 @@ impl JitterBuffer {
             next_timestamp: Timestamp(0),
             highest: 0,
             played: 0,
+            floor: 0,
             max_hold,
             given_up: 0,
         }
     }
 
-    /// Empty, and any sequence may begin.
+    /// Empty, and any sequence may begin: another source.
     pub fn reset(&mut self) {
+        self.pause();
+        self.floor = 0;
+    }
+
+    /// Empty; what comes next of the same source begins anew, but nothing is played twice.
+    pub fn pause(&mut self) {
+        if self.played_any {
+            self.floor = self.next_sequence;
+        }
         for slot in &mut self.slots {
             slot.state = SlotState::Free;
         }
@@ -174,6 +186,9 @@ impl JitterBuffer {
 
     /// The slot for a new sequence number, if it is welcome.
     fn place(&mut self, sequence: u64, timestamp: Timestamp) -> Result<usize, Inserted> {
+        if sequence < self.floor {
+            return Err(Inserted::Late);
+        }
         if !self.started {
             self.started = true;
             self.next_sequence = sequence;
@@ -391,6 +406,19 @@ mod tests {
         assert_eq!(play(&mut b), Some(11));
         b.insert(ExtendedSequence(12), Timestamp(9_000_000), 0, &[12], Time::ZERO);
         assert_eq!(play(&mut b), Some(12));
+    }
+
+    #[test]
+    fn after_a_pause_nothing_is_heard_twice() {
+        let mut b = buffer();
+        put(&mut b, 10);
+        assert_eq!(play(&mut b), Some(10));
+        b.pause();
+        assert_eq!(put(&mut b, 10), Inserted::Late);
+        assert_eq!(put(&mut b, 30), Inserted::Stored);
+        assert_eq!(play(&mut b), Some(30));
+        b.reset();
+        assert_eq!(put(&mut b, 5), Inserted::Stored);
     }
 
     #[test]

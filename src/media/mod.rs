@@ -7,12 +7,15 @@ pub mod conceal;
 pub mod dtmf;
 pub mod host_ring;
 pub mod jitter;
+pub mod latch;
 pub mod meter;
 pub mod params;
 pub mod player;
+pub mod playout;
 pub mod recorder;
 pub mod resample;
 pub mod session;
+pub mod tone;
 pub mod wav;
 
 pub use host_ring::{AudioReader, AudioWriter, HostAudio};

@@ -179,7 +179,7 @@ impl<'a> WavView<'a> {
         let from = first.min(self.frames()) * self.format.frame_bytes();
         let samples = self.data[from..].chunks_exact(step);
         for (o, sample) in out[..count * channels].iter_mut().zip(samples) {
-            *o = decode(self.format.encoding, sample);
+            *o = decode_sample(self.format.encoding, sample);
         }
         count
     }
@@ -190,11 +190,24 @@ impl<'a> WavView<'a> {
         let channels = i32::from(self.format.channels);
         let frames = self.data.chunks_exact(self.format.frame_bytes());
         let mean = |frame: &[u8]| {
-            let sum: i32 = frame.chunks_exact(step).map(|s| i32::from(decode(self.format.encoding, s))).sum();
+            let sum: i32 =
+                frame.chunks_exact(step).map(|s| i32::from(decode_sample(self.format.encoding, s))).sum();
             (sum / channels) as i16
         };
         frames.map(mean).collect()
     }
+}
+
+/// A whole file as one channel.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Wav {
+    pub rate: u32,
+    pub samples: Vec<i16>,
+}
+
+pub fn decode(bytes: &[u8]) -> Result<Wav, WavError> {
+    let view = WavView::parse(bytes)?;
+    Ok(Wav { rate: view.format.rate, samples: view.to_mono() })
 }
 
 fn parse_format(body: &[u8]) -> Result<Format, &'static str> {
@@ -222,7 +235,7 @@ fn parse_format(body: &[u8]) -> Result<Format, &'static str> {
 }
 
 /// One sample of the container's size.
-fn decode(encoding: Encoding, sample: &[u8]) -> i16 {
+fn decode_sample(encoding: Encoding, sample: &[u8]) -> i16 {
     match (encoding, sample) {
         (Encoding::Pcm, [b]) => (i16::from(*b) - 128) << 8,
         // Little endian: the two last bytes are the upper ones.

@@ -1,0 +1,288 @@
+//! One audio stream: packets in, PCM out; PCM in, packets out. Driven by a media worker.
+//!
+//! The worker calls `handle_packet` for every datagram of the stream's socket, `handle_deadline` when
+//! `next_deadline` has come, and after either drains `poll_event` and looks at `take_wake`. Commands may
+//! come in between at any time. The host's threads touch nothing of this but their ends of the rings.
+//!
+//! Two ticks a packet interval: the playout tick follows the peer's arrivals ([`super::playout`]), the send
+//! tick is a grid of its own that is laid a few milliseconds behind the playout tick, so that a host that
+//! reads and writes back at once adds no packet interval of delay. RFC 3550, RFC 3551, RFC 4733, RFC 4961.
+
+mod gain;
+mod receive;
+mod record;
+mod send;
+
+use super::host_ring::{host_rings, HostAudio, SessionAudio};
+use super::params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
+use super::player::{PlaySource, Player};
+use super::recorder::RecordTap;
+use super::resample::RATES;
+use crate::util::{Duration, Rng, Time};
+use core::net::SocketAddr;
+use gain::Gain;
+use receive::Receive;
+use record::Recording;
+use send::Send;
+use std::collections::VecDeque;
+
+/// Events that wait to be polled; the worker polls after every call.
+const MAX_EVENTS: usize = 64;
+/// Of these, the last are kept for what ends something.
+const RESERVED_EVENTS: usize = 48;
+const PTIME_MIN: u32 = 10;
+const PTIME_MAX: u32 = 60;
+
+pub struct Session {
+    config: SessionConfig,
+    audio: SessionAudio,
+    events: Events,
+    wake: Wake,
+    stats: MediaStats,
+    levels: Levels,
+    receive_gain: Gain,
+    send_gain: Gain,
+    muted: bool,
+    /// None before the first `configure`.
+    stream: Option<Box<Stream>>,
+    /// Plays that were asked for before there was a stream keep waiting in it.
+    player: Option<Box<Player>>,
+    recording: Option<Box<Recording>>,
+    /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
+    start: SendStart,
+    drained: bool,
+}
+
+/// What begins at random.
+#[derive(Clone, Copy, Debug)]
+struct SendStart {
+    ssrc: u32,
+    sequence: u16,
+    timestamp: u32,
+}
+
+/// Both directions of a configured stream.
+struct Stream {
+    receive: Receive,
+    send: Send,
+}
+
+/// A bounded queue; what ends something always finds room before what only informs.
+struct Events {
+    queue: VecDeque<MediaEvent>,
+}
+
+impl Events {
+    fn push(&mut self, event: MediaEvent) {
+        let informs = matches!(event, MediaEvent::Dtmf { .. } | MediaEvent::SourceChanged { .. });
+        let limit = if informs { MAX_EVENTS - RESERVED_EVENTS } else { MAX_EVENTS };
+        if self.queue.len() < limit {
+            self.queue.push_back(event);
+        }
+    }
+}
+
+impl Session {
+    /// A session that waits for `configure`. Audio that the host writes meanwhile is kept in the ring.
+    pub fn new(config: SessionConfig, rng: &mut dyn Rng, _now: Time) -> (Session, HostAudio) {
+        let (audio, host) = host_rings(config.read_ring_frames, config.write_ring_frames);
+        let start =
+            SendStart { ssrc: rng.next_u32(), sequence: rng.next_u32() as u16, timestamp: rng.next_u32() };
+        let host_rate = if RATES.contains(&config.host_rate) { config.host_rate } else { 8000 };
+        let session = Session {
+            config: SessionConfig { host_rate, ..config },
+            audio,
+            events: Events { queue: VecDeque::new() },
+            wake: Wake::default(),
+            stats: MediaStats { local_ssrc: start.ssrc, ..MediaStats::default() },
+            levels: Levels::default(),
+            receive_gain: Gain::default(),
+            send_gain: Gain::default(),
+            muted: false,
+            stream: None,
+            player: None,
+            recording: None,
+            start,
+            drained: true,
+        };
+        (session, host)
+    }
+
+    /// First description, or a new one. On error everything stays as it was.
+    pub fn configure(&mut self, now: Time, params: &StreamParams) -> Result<(), MediaError> {
+        let ptime = params.ptime_ms.clamp(PTIME_MIN, PTIME_MAX);
+        let codec = send::codec_of(&params.codec)?;
+        let formats = receive::formats_of(params)?;
+        if self.events.queue.capacity() < MAX_EVENTS {
+            self.events.queue.reserve_exact(MAX_EVENTS);
+        }
+        match &mut self.stream {
+            None => {
+                let receive = Receive::new(now, &self.config, params, formats, ptime);
+                let send = Send::new(now, self.start, self.config.host_rate, params, codec, ptime);
+                self.stream = Some(Box::new(Stream { receive, send }));
+            }
+            Some(stream) => {
+                stream.receive.reconfigure(now, params, formats, &mut self.stats);
+                stream.send.reconfigure(params, codec, ptime);
+            }
+        }
+        if let Some(player) = &mut self.player {
+            player.set_rate(codec.audio_rate);
+        }
+        if let Some(recording) = &mut self.recording {
+            recording.set_codec_rate(codec.audio_rate);
+        }
+        Ok(())
+    }
+
+    /// One datagram from the stream's socket. Anything may come; it may be changed in place (SRTP later).
+    pub fn handle_packet(&mut self, now: Time, source: SocketAddr, datagram: &mut [u8]) {
+        let Some(stream) = &mut self.stream else {
+            self.stats.rx_discarded += 1;
+            return;
+        };
+        let moved = stream.receive.packet(now, source, datagram, &mut self.stats, &mut self.events);
+        if moved {
+            stream.send.align_again();
+        }
+    }
+
+    /// When to call `handle_deadline`; None while there is nothing to do.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let stream = self.stream.as_ref()?;
+        let send = Some(stream.send.next());
+        [stream.receive.next_deadline(), send].into_iter().flatten().min()
+    }
+
+    /// Plays and sends what is due. `send` is called for each packet, with its destination.
+    pub fn handle_deadline(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+        let Some(mut stream) = self.stream.take() else { return };
+        stream.receive.run(self, now);
+        stream.send.run(self, &stream.receive, now, send);
+        self.stream = Some(stream);
+        self.look_whether_drained();
+    }
+
+    fn look_whether_drained(&mut self) {
+        let drained = self.is_drained();
+        self.wake.drained |= drained && !self.drained;
+        self.drained = drained;
+    }
+
+    pub fn poll_event(&mut self) -> Option<MediaEvent> {
+        self.events.queue.pop_front()
+    }
+    /// What changed for waiting host threads since the last call.
+    pub fn take_wake(&mut self) -> Wake {
+        core::mem::take(&mut self.wake)
+    }
+    /// `send` failed (the socket said no).
+    pub fn count_send_error(&mut self) {
+        self.stats.send_errors += 1;
+    }
+
+    /// In percent, 0..=800: what is heard, what is sent.
+    pub fn set_gain(&mut self, receive: u32, send: u32) -> Result<(), MediaError> {
+        let gains = (Gain::from_percent(receive)?, Gain::from_percent(send)?);
+        (self.receive_gain, self.send_gain) = gains;
+        Ok(())
+    }
+    /// Sends silence instead of what is written and played.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
+    }
+
+    /// Queues keys; `MediaEvent::DtmfSent { id }` follows.
+    pub fn send_dtmf(
+        &mut self,
+        digits: &str,
+        duration: Duration,
+        gap: Duration,
+        id: u64,
+    ) -> Result<(), MediaError> {
+        let stream = self.stream.as_mut().ok_or(MediaError::NotNegotiated)?;
+        self.drained = false;
+        stream.send.queue_keys(digits, duration, gap, id)
+    }
+
+    /// Queues something to play; `MediaEvent::PlayFinished { id, .. }` follows.
+    pub fn play(&mut self, source: PlaySource, id: u64) -> Result<(), MediaError> {
+        let host_rate = self.config.host_rate;
+        let rate = self.stream.as_ref().map_or(host_rate, |s| s.send.audio_rate());
+        self.drained = false;
+        let player = self.player.get_or_insert_with(|| Box::new(Player::new(rate, host_rate)));
+        player.push(source, id)
+    }
+
+    /// Stops and empties the queue; each gets its `PlayFinished` with `completed: false`.
+    pub fn play_stop(&mut self) {
+        let Some(mut player) = self.player.take() else { return };
+        player.clear(&mut |id| self.events.push(MediaEvent::PlayFinished { id, completed: false }));
+        self.look_whether_drained();
+    }
+
+    /// Starts a recording (ends another). It begins now, and has silence where nothing is heard.
+    pub fn record(&mut self, tap: RecordTap) {
+        self.record_stop();
+        let codec_rate = self.stream.as_ref().map_or(8000, |s| s.send.audio_rate());
+        self.recording = Some(Box::new(Recording::new(tap, self.config.host_rate, codec_rate)));
+    }
+    pub fn record_stop(&mut self) {
+        if let Some(mut recording) = self.recording.take() {
+            recording.finish();
+        }
+    }
+
+    /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
+    /// reader forgets its own with `AudioReader::clear`.
+    pub fn flush(&mut self) {
+        self.audio.flush_to_send();
+        if let Some(stream) = &mut self.stream {
+            stream.receive.flush();
+        }
+        self.look_whether_drained();
+    }
+
+    /// Nothing written, played or keyed is waiting to be sent.
+    pub fn is_drained(&mut self) -> bool {
+        self.audio.pending() == 0
+            && self.player.as_ref().is_none_or(|p| p.is_idle())
+            && self.stream.as_ref().is_none_or(|s| s.send.keys_idle())
+    }
+
+    pub fn levels(&self) -> Levels {
+        self.levels
+    }
+    pub fn stats(&self) -> MediaStats {
+        let mut stats = self.stats;
+        if let Some(stream) = &self.stream {
+            stream.receive.fill_stats(&mut stats);
+        }
+        stats
+    }
+    pub fn host_rate(&self) -> u32 {
+        self.config.host_rate
+    }
+
+    /// Bytes that this session holds on the heap beside its rings, and itself.
+    pub fn memory(&self) -> usize {
+        let stream = self
+            .stream
+            .as_ref()
+            .map_or(0, |s| core::mem::size_of::<Stream>() + s.receive.heap_bytes() + s.send.heap_bytes());
+        let rings = 2 * (self.config.read_ring_frames + self.config.write_ring_frames);
+        let events = self.events.queue.capacity() * core::mem::size_of::<MediaEvent>();
+        core::mem::size_of::<Session>() + stream + rings + events
+    }
+
+    /// The stream is over: finishes keys, plays and recordings (their events can be polled afterwards).
+    pub fn close(&mut self) {
+        self.play_stop();
+        self.record_stop();
+        if let Some(mut stream) = self.stream.take() {
+            stream.receive.finish(&mut self.stats, &mut self.events);
+            stream.send.finish(&mut self.events);
+        }
+    }
+}

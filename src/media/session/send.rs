@@ -1,0 +1,378 @@
+//! The sending half: the grid of send ticks, keys, what the host wrote, what is played.
+
+use super::receive::Receive;
+use super::{Events, SendStart, Session};
+use crate::media::codec::{Codec, Encoder};
+use crate::media::dtmf::{KeySender, KeyStep};
+use crate::media::meter::Level;
+use crate::media::params::{MediaError, MediaEvent, StreamParams};
+use crate::media::resample::Resampler;
+use crate::proto::rtp::{PayloadFormat, RtpHeader, SequenceNumber, Timestamp};
+use crate::util::{Duration, Time};
+use core::net::SocketAddr;
+
+/// The send tick comes so long after the playout tick: time for the host to read and to write back.
+const TURNAROUND: Duration = Duration::from_millis(6);
+/// The grid is moved by one sample of 8000 Hz a packet at most, so that the peer sees no jitter.
+const ALIGN_STEP: Duration = Duration::from_micros(125);
+/// Nearer than this is near enough.
+const ALIGN_NEAR: Duration = Duration::from_micros(500);
+/// Packets behind which time is left out instead of sent in a burst.
+const CATCH_UP: u32 = 3;
+/// A payload stays within a path MTU of 1500 with IPv6, UDP, RTP and what SRTP adds.
+const MAX_PAYLOAD: usize = 1400;
+const MAX_PACKET: usize = RtpHeader::LEN + MAX_PAYLOAD;
+/// Samples of a packet: the common case, and the most there can be.
+const SMALL: usize = 480;
+const LARGE: usize = 2880;
+/// Samples of the codec that are made from the host's at a time.
+const BLOCK: usize = 160;
+const HOST_BLOCK: usize = BLOCK * 6 + 32;
+
+pub fn codec_of(format: &PayloadFormat) -> Result<Codec, MediaError> {
+    Codec::from_format(format).ok_or_else(|| MediaError::Codec(format.name.clone()))
+}
+
+pub struct Send {
+    codec: Codec,
+    encoder: Encoder,
+    payload_type: u8,
+    event_type: Option<u8>,
+    sending: bool,
+    frame_samples: usize,
+    frame_ticks: u32,
+    /// A packet's duration: whole nanoseconds, and the rest in 1/audio_rate of them.
+    frame: Duration,
+    rest: u64,
+    rest_sum: u64,
+    next: Time,
+    /// How far the grid may still be moved.
+    align_left: Duration,
+    ssrc: u32,
+    sequence: SequenceNumber,
+    timestamp: Timestamp,
+    /// The next audio packet is the first after a gap.
+    marker: bool,
+    host_rate: u32,
+    from_host: Option<Resampler>,
+    keys: Option<Box<KeySender>>,
+}
+
+impl Send {
+    pub fn new(
+        now: Time,
+        start: SendStart,
+        host_rate: u32,
+        params: &StreamParams,
+        codec: Codec,
+        ptime_ms: u32,
+    ) -> Send {
+        let mut this = Send {
+            codec,
+            encoder: Encoder::new(&codec),
+            payload_type: params.codec.payload_type,
+            event_type: None,
+            sending: false,
+            frame_samples: 0,
+            frame_ticks: 0,
+            frame: Duration::ZERO,
+            rest: 0,
+            rest_sum: 0,
+            next: now,
+            align_left: Duration::ZERO,
+            ssrc: start.ssrc,
+            sequence: SequenceNumber(start.sequence),
+            timestamp: Timestamp(start.timestamp),
+            marker: true,
+            host_rate,
+            from_host: resampler(host_rate, &codec),
+            keys: None,
+        };
+        this.set(params, ptime_ms);
+        this.align_again();
+        this
+    }
+
+    pub fn reconfigure(&mut self, params: &StreamParams, codec: Codec, ptime_ms: u32) {
+        if codec != self.codec || params.codec.payload_type != self.payload_type {
+            self.codec = codec;
+            self.encoder = Encoder::new(&codec);
+            self.from_host = resampler(self.host_rate, &codec);
+        }
+        self.set(params, ptime_ms);
+    }
+
+    fn set(&mut self, params: &StreamParams, ptime_ms: u32) {
+        self.payload_type = params.codec.payload_type;
+        self.event_type = params.telephone_event;
+        self.marker |= params.sending && !self.sending;
+        self.sending = params.sending;
+        let rate = self.codec.audio_rate as usize;
+        let mut samples = rate * ptime_ms as usize / 1000;
+        while self.codec.payload_bytes(samples) > MAX_PAYLOAD || samples > LARGE {
+            samples /= 2;
+        }
+        // G.722 and DVI4 put two samples into an octet.
+        self.frame_samples = (samples & !1).max(2);
+        self.frame_ticks = self.codec.samples_to_ticks(self.frame_samples);
+        let ns = self.frame_samples as u64 * 1_000_000_000;
+        self.frame = Duration::from_nanos(ns / rate as u64);
+        self.rest = ns % rate as u64;
+        self.rest_sum = 0;
+    }
+
+    pub fn next(&self) -> Time {
+        self.next
+    }
+    pub fn audio_rate(&self) -> u32 {
+        self.codec.audio_rate
+    }
+    pub fn keys_idle(&self) -> bool {
+        self.keys.as_ref().is_none_or(|k| k.is_idle())
+    }
+    pub fn heap_bytes(&self) -> usize {
+        self.from_host.as_ref().map_or(0, |r| r.heap_bytes())
+    }
+
+    /// The peer's phase is a new one: the grid may be moved by a packet's duration in all.
+    pub fn align_again(&mut self) {
+        self.align_left = self.frame;
+    }
+
+    pub fn queue_keys(
+        &mut self,
+        digits: &str,
+        duration: Duration,
+        gap: Duration,
+        id: u64,
+    ) -> Result<(), MediaError> {
+        if self.event_type.is_none() {
+            return Err(MediaError::NotNegotiated);
+        }
+        let ms = |d: Duration| u32::try_from(d.as_millis()).map_err(|_| MediaError::Range);
+        let (duration, gap) = (ms(duration)?, ms(gap)?);
+        let clock_rate = self.codec.clock_rate;
+        let keys = self.keys.get_or_insert_with(|| Box::new(KeySender::new(clock_rate)));
+        keys.queue(digits, duration, gap, id)
+    }
+
+    /// All send ticks that are due.
+    pub fn run(
+        &mut self,
+        session: &mut Session,
+        receive: &Receive,
+        now: Time,
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        if self.next > now {
+            return;
+        }
+        let late = now.since(self.next);
+        let late_us = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);
+        session.stats.tx_late_max_us = session.stats.tx_late_max_us.max(late_us);
+        if late > self.frame * CATCH_UP {
+            self.leave_out(late);
+        }
+        while self.next <= now {
+            if self.frame_samples <= SMALL {
+                self.tick::<SMALL>(session, receive.destination(), out);
+            } else {
+                self.tick::<LARGE>(session, receive.destination(), out);
+            }
+            self.advance(receive.playout.next());
+        }
+    }
+
+    /// A long stall: the time that nobody can hear any more is left out, and the timestamps tell so.
+    fn leave_out(&mut self, late: Duration) {
+        let frames = (late.as_nanos() / self.frame.as_nanos().max(1)) as u32;
+        self.next += self.frame * frames;
+        self.timestamp = self.timestamp.add(frames.wrapping_mul(self.frame_ticks));
+        self.marker = true;
+    }
+
+    fn advance(&mut self, playout: Option<Time>) {
+        self.rest_sum += self.rest;
+        let rate = u64::from(self.codec.audio_rate);
+        let carry = self.rest_sum / rate;
+        self.rest_sum %= rate;
+        self.next = self.next + self.frame + Duration::from_nanos(carry);
+        let Some(playout) = playout.filter(|_| !self.align_left.is_zero()) else { return };
+        self.align(playout + TURNAROUND);
+    }
+
+    /// Moves the grid a step towards the instant `wanted` (modulo a packet's duration).
+    fn align(&mut self, wanted: Time) {
+        let frame = self.frame.as_nanos() as i128;
+        let ahead = i128::from(wanted.as_nanos()) - i128::from(self.next.as_nanos());
+        let mut ahead = ahead.rem_euclid(frame);
+        if ahead > frame / 2 {
+            ahead -= frame;
+        }
+        if ahead.unsigned_abs() < ALIGN_NEAR.as_nanos() {
+            return;
+        }
+        let step = ALIGN_STEP.min(self.align_left);
+        self.align_left -= step;
+        self.next = if ahead > 0 { self.next + step } else { self.next - step };
+    }
+
+    fn tick<const N: usize>(
+        &mut self,
+        session: &mut Session,
+        destination: Option<SocketAddr>,
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        let timestamp = self.timestamp;
+        self.timestamp = timestamp.add(self.frame_ticks);
+        let mut pcm = [0i16; N];
+        let pcm = &mut pcm[..self.frame_samples.min(N)];
+        // Nowhere to send to yet: what is written stays written.
+        let Some(to) = destination else { return self.tap(session, pcm) };
+        let step = self.key_step(session, timestamp);
+        if self.sending {
+            self.fill(session, pcm, step);
+        } else {
+            // On hold the host's clock goes on; what it says is not for the peer.
+            session.audio_discard(self.host_frames());
+        }
+        session.levels.sent = Level::of(pcm);
+        self.tap(session, pcm);
+        match step {
+            KeyStep::Event { timestamp, marker, event } => {
+                if let Some(pt) = self.event_type {
+                    let mut packet = [0; RtpHeader::LEN + TELEPHONE_EVENT_BYTES];
+                    packet[RtpHeader::LEN..].copy_from_slice(&event.to_bytes());
+                    self.put(session, &mut packet, pt, marker, timestamp, to, out);
+                    self.marker = true;
+                }
+            }
+            _ if self.sending => {
+                let mut packet = [0; MAX_PACKET];
+                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..]);
+                let marker = core::mem::take(&mut self.marker);
+                let packet = &mut packet[..RtpHeader::LEN + n];
+                self.put(session, packet, self.payload_type, marker, timestamp, to, out);
+            }
+            _ => {}
+        }
+    }
+
+    fn tap(&self, session: &mut Session, pcm: &[i16]) {
+        if let Some(recording) = &mut session.recording {
+            recording.said(pcm);
+        }
+    }
+
+    fn key_step(&mut self, session: &mut Session, timestamp: Timestamp) -> KeyStep {
+        let Some(keys) = &mut self.keys else { return KeyStep::Audio };
+        let events = &mut session.events;
+        let step = keys.step(timestamp, self.frame_ticks, &mut |id| events.push(MediaEvent::DtmfSent { id }));
+        if keys.is_idle() {
+            self.keys = None;
+        }
+        step
+    }
+
+    /// Host frames of one packet, for those that are only thrown away.
+    fn host_frames(&self) -> usize {
+        self.frame_samples * self.host_rate as usize / self.codec.audio_rate as usize
+    }
+
+    /// What goes out in this interval: host and player mixed, or silence.
+    fn fill(&mut self, session: &mut Session, pcm: &mut [i16], step: KeyStep) {
+        if step != KeyStep::Audio {
+            // The host speaks in real time: what it says during a key is not heard, and not kept. A file
+            // waits.
+            session.audio_discard(self.host_frames());
+            return;
+        }
+        let playing = session.player.as_ref().is_some_and(|p| !p.is_idle());
+        let missing = self.take_written(session, pcm);
+        if !playing {
+            session.stats.tx_underrun_frames += missing as u64;
+        }
+        if let Some(player) = &mut session.player {
+            let events = &mut session.events;
+            player.mix(pcm, &mut |id| events.push(MediaEvent::PlayFinished { id, completed: true }));
+            if player.is_idle() {
+                session.player = None;
+            }
+        }
+        if session.muted {
+            pcm.fill(0);
+        }
+        session.send_gain.apply(pcm);
+    }
+
+    /// What the host wrote, at the codec's rate; how many host frames were missing.
+    fn take_written(&mut self, session: &mut Session, pcm: &mut [i16]) -> usize {
+        let Some(resampler) = &mut self.from_host else {
+            let n = session.audio.take(pcm);
+            session.wake.writable |= n > 0;
+            return pcm.len() - n;
+        };
+        let mut missing = 0;
+        for block in pcm.chunks_mut(BLOCK) {
+            let mut host = [0; HOST_BLOCK];
+            let needed = resampler.input_for(block.len()).min(HOST_BLOCK);
+            let n = session.audio.take(&mut host[..needed]);
+            session.wake.writable |= n > 0;
+            missing += needed - n;
+            resampler.process(&host[..needed], block);
+        }
+        missing
+    }
+
+    #[allow(clippy::too_many_arguments)]
+    fn put(
+        &mut self,
+        session: &mut Session,
+        packet: &mut [u8],
+        payload_type: u8,
+        marker: bool,
+        timestamp: Timestamp,
+        to: SocketAddr,
+        out: &mut dyn FnMut(SocketAddr, &[u8]),
+    ) {
+        let header = RtpHeader {
+            payload_type,
+            marker,
+            sequence: self.sequence.0,
+            timestamp: timestamp.0,
+            ssrc: self.ssrc,
+        };
+        packet[..RtpHeader::LEN].copy_from_slice(&header.to_bytes());
+        self.sequence = self.sequence.next();
+        session.stats.tx_packets += 1;
+        session.stats.tx_bytes += packet.len() as u64;
+        out(to, packet);
+    }
+
+    pub fn finish(&mut self, events: &mut Events) {
+        if let Some(mut keys) = self.keys.take() {
+            keys.clear(&mut |id| events.push(MediaEvent::DtmfSent { id }));
+        }
+    }
+}
+
+const TELEPHONE_EVENT_BYTES: usize = crate::proto::rtp::TelephoneEvent::LEN;
+
+fn resampler(host_rate: u32, codec: &Codec) -> Option<Resampler> {
+    Resampler::new(host_rate, codec.audio_rate).filter(|_| host_rate != codec.audio_rate)
+}
+
+impl Session {
+    fn audio_discard(&mut self, frames: usize) {
+        let mut left = frames;
+        while left > 0 {
+            let mut dump = [0; 480];
+            let n = self.audio.take(&mut dump[..left.min(480)]);
+            self.wake.writable |= n > 0;
+            if n == 0 {
+                return;
+            }
+            left -= n;
+        }
+    }
+}
