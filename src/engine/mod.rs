@@ -1,5 +1,12 @@
 //! The only place with threads, sockets, clock and randomness: phones, calls, events, workers.
 
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+// The order of a map changes nothing that goes over the wire; what the host sees is sorted.
+#![allow(clippy::disallowed_methods)]
+
 pub mod call;
 mod call_audio;
 mod call_keys;

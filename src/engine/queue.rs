@@ -247,7 +247,11 @@ impl Dispatcher {
     /// Delivers what is left on this thread, waits for a callback that runs, drops the sink. No event afterwards.
     pub fn close(&self) {
         let mut turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        while !self.closed.load(Ordering::Acquire) && self.deliver(&mut turn) {}
+        while !self.closed.load(Ordering::Acquire) {
+            if !self.deliver(&mut turn) {
+                break;
+            }
+        }
         self.closed.store(true, Ordering::Release);
         let sinks = (turn.take(), lock(&self.next).take());
         drop(turn);

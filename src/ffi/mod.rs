@@ -3,6 +3,10 @@
 //! Everything `#[no_mangle]` below stands in `include/voip.h`, which cbindgen makes from exactly these
 //! files. A handle is a token (see `handle`), a status comes out of one table (`error`), a panic stops at
 //! `panic::guard`. No protocol decision is made here.
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
 #![allow(non_camel_case_types, clippy::missing_safety_doc)]
 
 mod account;

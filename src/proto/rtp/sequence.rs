@@ -192,11 +192,7 @@ impl SequenceTracker {
         self.expected_prior = expected;
         self.received_prior = self.received;
         let lost = interval.saturating_sub(received);
-        if interval == 0 {
-            0
-        } else {
-            ((lost << 8) / interval).min(255) as u8
-        }
+        (lost << 8).checked_div(interval).unwrap_or(0).min(255) as u8
     }
 }
 

@@ -142,8 +142,7 @@ fn seal_rtcp(
     }
     // The index word stands right behind the packet for the time of this computation.
     buf[len..len + 4].copy_from_slice(word);
-    let tag = rtcp.seal(ssrc, u64::from(index), &buf[..len + 4], &mut []);
-    tag
+    rtcp.seal(ssrc, u64::from(index), &buf[..len + 4], &mut [])
 }
 
 /// The SSRC of the sender of a compound packet, which has at least header and SSRC.

@@ -71,7 +71,7 @@ pub(super) fn merge_id(into: &mut String, request: &Message) -> bool {
         return false;
     }
     into.clear();
-    let _ = write!(into, "{} {}\n", request.cseq(), request.method().as_str());
+    let _ = writeln!(into, "{} {}", request.cseq(), request.method().as_str());
     into.push_str(request.call_id());
     into.push('\n');
     into.push_str(request.from_tag().unwrap_or_default());

@@ -79,11 +79,11 @@ impl Bench {
         self.log.drain(..).map(|(at, e)| format!("{at} {}", word(&e))).collect()
     }
     fn request_key(&self) -> ServerKey {
-        let keys = self.log.iter().filter_map(|(_, e)| match e {
+        let mut keys = self.log.iter().filter_map(|(_, e)| match e {
             Effect::Request { key, .. } => Some(*key),
             _ => None,
         });
-        keys.last().expect("a request came up")
+        keys.next_back().expect("a request came up")
     }
     fn sent(&self) -> Vec<(Peer, Message)> {
         let sent = self.log.iter().filter_map(|(_, e)| match e {
