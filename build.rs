@@ -66,6 +66,19 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "player",
         "recorder",
         "stats",
+        "sip_message",
+        "sip_digest",
+        "rtp_protocol",
+        "sdp",
+        "rtp_packet",
+        "payload",
+        "telephone_event",
+        "rtcp",
+        "rtcp_write",
+        "srtp",
+        "stun",
+        "stun_builder",
+        "stun_query",
     ];
     ORDER.iter().map(|name| dir.join(name).with_extension("rs")).filter(|path| path.exists()).collect()
 }

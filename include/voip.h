@@ -27,6 +27,17 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
 #define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
 #define VOIP_RECORD_OPTIONS_INIT voip_sized_struct<voip_record_options>()
+#define VOIP_SDP_MEDIA_INIT voip_sized_struct<voip_sdp_media>()
+#define VOIP_SDP_FORMAT_INIT voip_sized_struct<voip_sdp_format>()
+#define VOIP_SDP_LOCAL_INIT voip_sized_struct<voip_sdp_local>()
+#define VOIP_SDP_AGREED_INIT voip_sized_struct<voip_sdp_agreed>()
+#define VOIP_RTP_PACKET_INIT voip_sized_struct<voip_rtp_packet>()
+#define VOIP_PAYLOAD_ENTRY_INIT voip_sized_struct<voip_payload_entry>()
+#define VOIP_TELEPHONE_EVENT_INIT voip_sized_struct<voip_telephone_event>()
+#define VOIP_RTCP_PACKET_INIT voip_sized_struct<voip_rtcp_packet>()
+#define VOIP_STUN_MESSAGE_INIT voip_sized_struct<voip_stun_message>()
+#define VOIP_STUN_OPTIONS_INIT voip_sized_struct<voip_stun_options>()
+#define VOIP_STUN_ANSWER_INIT voip_sized_struct<voip_stun_answer>()
 #else
 #define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
 #define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
@@ -35,6 +46,17 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
 #define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
 #define VOIP_RECORD_OPTIONS_INIT { .size = sizeof(voip_record_options) }
+#define VOIP_SDP_MEDIA_INIT { .size = sizeof(voip_sdp_media) }
+#define VOIP_SDP_FORMAT_INIT { .size = sizeof(voip_sdp_format) }
+#define VOIP_SDP_LOCAL_INIT { .size = sizeof(voip_sdp_local) }
+#define VOIP_SDP_AGREED_INIT { .size = sizeof(voip_sdp_agreed) }
+#define VOIP_RTP_PACKET_INIT { .size = sizeof(voip_rtp_packet) }
+#define VOIP_PAYLOAD_ENTRY_INIT { .size = sizeof(voip_payload_entry) }
+#define VOIP_TELEPHONE_EVENT_INIT { .size = sizeof(voip_telephone_event) }
+#define VOIP_RTCP_PACKET_INIT { .size = sizeof(voip_rtcp_packet) }
+#define VOIP_STUN_MESSAGE_INIT { .size = sizeof(voip_stun_message) }
+#define VOIP_STUN_OPTIONS_INIT { .size = sizeof(voip_stun_options) }
+#define VOIP_STUN_ANSWER_INIT { .size = sizeof(voip_stun_answer) }
 #endif
 
 
@@ -757,6 +779,350 @@ typedef int32_t voip_sip_code;
 #endif // __cplusplus
 
 /**
+ * Transport of an `m=` line.
+ */
+enum voip_rtp_protocol
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * `udp`: no RTP.
+     */
+    VOIP_RTP_UDP = 0,
+    /**
+     * `RTP/AVP` (RFC 3551).
+     */
+    VOIP_RTP_AVP = 1,
+    /**
+     * `RTP/SAVP` (RFC 3711).
+     */
+    VOIP_RTP_SAVP = 2,
+    /**
+     * `RTP/AVPF` (RFC 4585).
+     */
+    VOIP_RTP_AVPF = 3,
+    /**
+     * `RTP/SAVPF` (RFC 5124).
+     */
+    VOIP_RTP_SAVPF = 4,
+    /**
+     * `UDP/TLS/RTP/SAVP` (RFC 5764).
+     */
+    VOIP_RTP_DTLS_SAVP = 5,
+    /**
+     * `UDP/TLS/RTP/SAVPF` (RFC 5764).
+     */
+    VOIP_RTP_DTLS_SAVPF = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_rtp_protocol voip_rtp_protocol;
+#else
+typedef int32_t voip_rtp_protocol;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a datagram is by its first bytes (RFC 7983, RFC 5761).
+ */
+enum voip_packet_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Empty, or a first byte that no protocol owns.
+     */
+    VOIP_PACKET_UNKNOWN = 0,
+    VOIP_PACKET_STUN = 1,
+    VOIP_PACKET_ZRTP = 2,
+    VOIP_PACKET_DTLS = 3,
+    VOIP_PACKET_TURN_CHANNEL = 4,
+    VOIP_PACKET_RTP = 5,
+    VOIP_PACKET_RTCP = 6,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_packet_kind voip_packet_kind;
+#else
+typedef int32_t voip_packet_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * What a payload type carries.
+ */
+enum voip_media_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_KIND_AUDIO = 0,
+    VOIP_KIND_VIDEO = 1,
+    /**
+     * MP2T carries both.
+     */
+    VOIP_KIND_AUDIO_VIDEO = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_media_kind voip_media_kind;
+#else
+typedef int32_t voip_media_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Protection profiles. RTCP always has the long tag.
+ */
+enum voip_srtp_profile
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * AES_CM_128_HMAC_SHA1_80: key 16 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_CM_128_HMAC_SHA1_80 = 1,
+    /**
+     * AES_CM_128_HMAC_SHA1_32: key 16 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_CM_128_HMAC_SHA1_32 = 2,
+    /**
+     * AES_192_CM_HMAC_SHA1_80: key 24 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_192_CM_HMAC_SHA1_80 = 3,
+    /**
+     * AES_192_CM_HMAC_SHA1_32: key 24 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_192_CM_HMAC_SHA1_32 = 4,
+    /**
+     * AES_256_CM_HMAC_SHA1_80: key 32 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_256_CM_HMAC_SHA1_80 = 5,
+    /**
+     * AES_256_CM_HMAC_SHA1_32: key 32 bytes, salt 14.
+     */
+    VOIP_SRTP_AES_256_CM_HMAC_SHA1_32 = 6,
+    /**
+     * NULL_HMAC_SHA1_80, authentic but not secret: key 16 bytes, salt 14.
+     */
+    VOIP_SRTP_NULL_HMAC_SHA1_80 = 7,
+    /**
+     * NULL_HMAC_SHA1_32, authentic but not secret: key 16 bytes, salt 14.
+     */
+    VOIP_SRTP_NULL_HMAC_SHA1_32 = 8,
+    /**
+     * AEAD_AES_128_GCM: key 16 bytes, salt 12.
+     */
+    VOIP_SRTP_AEAD_AES_128_GCM = 9,
+    /**
+     * AEAD_AES_256_GCM: key 32 bytes, salt 12.
+     */
+    VOIP_SRTP_AEAD_AES_256_GCM = 10,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_srtp_profile voip_srtp_profile;
+#else
+typedef int32_t voip_srtp_profile;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Which way the packets go.
+ */
+enum voip_srtp_direction
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * Protects what this side sends.
+     */
+    VOIP_SRTP_SEND = 0,
+    /**
+     * Checks and opens what comes.
+     */
+    VOIP_SRTP_RECEIVE = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_srtp_direction voip_srtp_direction;
+#else
+typedef int32_t voip_srtp_direction;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Class of a STUN message.
+ */
+enum voip_stun_class
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_STUN_REQUEST = 0,
+    VOIP_STUN_INDICATION = 1,
+    VOIP_STUN_SUCCESS = 2,
+    VOIP_STUN_ERROR = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_stun_class voip_stun_class;
+#else
+typedef int32_t voip_stun_class;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Methods (RFC 8489, RFC 8656).
+ */
+enum voip_stun_method
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_STUN_BINDING = 1,
+    VOIP_STUN_ALLOCATE = 3,
+    VOIP_STUN_REFRESH = 4,
+    VOIP_STUN_SEND = 6,
+    VOIP_STUN_DATA = 7,
+    VOIP_STUN_CREATE_PERMISSION = 8,
+    VOIP_STUN_CHANNEL_BIND = 9,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_stun_method voip_stun_method;
+#else
+typedef int32_t voip_stun_method;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Types of attributes (RFC 8489 section 18.3, RFC 8445 section 20).
+ */
+enum voip_stun_attribute
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_STUN_MAPPED_ADDRESS = 1,
+    VOIP_STUN_USERNAME = 6,
+    VOIP_STUN_MESSAGE_INTEGRITY = 8,
+    VOIP_STUN_ERROR_CODE = 9,
+    VOIP_STUN_UNKNOWN_ATTRIBUTES = 10,
+    VOIP_STUN_REALM = 20,
+    VOIP_STUN_NONCE = 21,
+    VOIP_STUN_MESSAGE_INTEGRITY_SHA256 = 28,
+    VOIP_STUN_PASSWORD_ALGORITHM = 29,
+    VOIP_STUN_USERHASH = 30,
+    VOIP_STUN_XOR_MAPPED_ADDRESS = 32,
+    VOIP_STUN_PRIORITY = 36,
+    VOIP_STUN_USE_CANDIDATE = 37,
+    VOIP_STUN_PASSWORD_ALGORITHMS = 32770,
+    VOIP_STUN_ALTERNATE_DOMAIN = 32771,
+    VOIP_STUN_SOFTWARE = 32802,
+    VOIP_STUN_ALTERNATE_SERVER = 32803,
+    VOIP_STUN_FINGERPRINT = 32808,
+    VOIP_STUN_ICE_CONTROLLED = 32809,
+    VOIP_STUN_ICE_CONTROLLING = 32810,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_stun_attribute voip_stun_attribute;
+#else
+typedef int32_t voip_stun_attribute;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * How a password becomes a key (RFC 8489 section 18.5).
+ */
+enum voip_stun_password
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * The password itself (short-term credentials, ICE); the realm is not looked at.
+     */
+    VOIP_STUN_SHORT_TERM = 0,
+    /**
+     * MD5 of user:realm:password.
+     */
+    VOIP_STUN_LONG_TERM_MD5 = 1,
+    /**
+     * SHA-256 of user:realm:password.
+     */
+    VOIP_STUN_LONG_TERM_SHA256 = 2,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_stun_password voip_stun_password;
+#else
+typedef int32_t voip_stun_password;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Packet types (RFC 3550 section 12.1, RFC 4585, RFC 3611).
+ */
+enum voip_rtcp_type
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_RTCP_SR = 200,
+    VOIP_RTCP_RR = 201,
+    VOIP_RTCP_SDES = 202,
+    VOIP_RTCP_BYE = 203,
+    VOIP_RTCP_APP = 204,
+    /**
+     * Transport layer feedback.
+     */
+    VOIP_RTCP_RTPFB = 205,
+    /**
+     * Payload-specific feedback.
+     */
+    VOIP_RTCP_PSFB = 206,
+    VOIP_RTCP_XR = 207,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_rtcp_type voip_rtcp_type;
+#else
+typedef int32_t voip_rtcp_type;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
+ * Items of a source description (RFC 3550 section 6.5).
+ */
+enum voip_rtcp_item_kind
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_RTCP_CNAME = 1,
+    VOIP_RTCP_NAME = 2,
+    VOIP_RTCP_EMAIL = 3,
+    VOIP_RTCP_PHONE = 4,
+    VOIP_RTCP_LOC = 5,
+    VOIP_RTCP_TOOL = 6,
+    VOIP_RTCP_NOTE = 7,
+    VOIP_RTCP_PRIV = 8,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_rtcp_item_kind voip_rtcp_item_kind;
+#else
+typedef int32_t voip_rtcp_item_kind;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * An account of a phone; it belongs to the phone and goes with it.
  */
 typedef struct voip_account voip_account;
@@ -781,6 +1147,26 @@ typedef struct voip_config voip_config;
  * A phone: its sockets, threads, accounts and calls. The host frees it with `voip_phone_free`.
  */
 typedef struct voip_phone voip_phone;
+
+/**
+ * A session description. The host frees it with `voip_sdp_free`.
+ */
+typedef struct voip_sdp voip_sdp;
+
+/**
+ * A SIP message. The host frees it with `voip_sip_message_free`.
+ */
+typedef struct voip_sip_message voip_sip_message;
+
+/**
+ * One direction of SRTP and SRTCP with one master key. The host frees it with `voip_srtp_free`, which wipes the keys.
+ */
+typedef struct voip_srtp voip_srtp;
+
+/**
+ * A STUN message that grows attribute by attribute. The host frees it with `voip_stun_builder_free`.
+ */
+typedef struct voip_stun_builder voip_stun_builder;
 
 /**
  * Gets one line of the log. `target` is like `voip::sip`; both texts are borrowed and UTF-8. May run on any
@@ -1356,6 +1742,581 @@ typedef struct {
      */
     uint32_t channels;
 } voip_record_options;
+
+/**
+ * What this side can do. Begin with `VOIP_SDP_LOCAL_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_local).
+     */
+    size_t size;
+    /**
+     * IPv4 or IPv6 address for the audio.
+     */
+    const char *address;
+    /**
+     * Port for the audio.
+     */
+    int32_t port;
+    /**
+     * By preference, `name` or `name/rate` or `name/rate/channels`: `PCMU,PCMA,opus/48000/2,telephone-event`.
+     */
+    const char *codecs;
+    /**
+     * 0: 20.
+     */
+    uint32_t ptime_ms;
+    /**
+     * A `voip_media_direction`.
+     */
+    int32_t direction;
+    /**
+     * Of the `o=` line; 0: a fresh one.
+     */
+    uint64_t session_id;
+    /**
+     * Of the `o=` line.
+     */
+    uint64_t version;
+} voip_sdp_local;
+
+/**
+ * What offer and answer agreed on. Begin with `VOIP_SDP_AGREED_INIT`. Longer texts are cut.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_agreed).
+     */
+    size_t size;
+    /**
+     * Which `m=` line.
+     */
+    size_t media_index;
+    /**
+     * The way of the audio, a `voip_media_direction`.
+     */
+    int32_t direction;
+    uint32_t ptime_ms;
+    /**
+     * What is sent: payload type of the first codec in common.
+     */
+    int32_t payload_type;
+    /**
+     * What is received for it.
+     */
+    int32_t receive_payload_type;
+    /**
+     * Of the RTP timestamp, in Hz.
+     */
+    uint32_t clock_rate;
+    /**
+     * Of the samples, in Hz.
+     */
+    uint32_t audio_rate;
+    uint32_t channels;
+    /**
+     * Codecs in common.
+     */
+    uint32_t codec_count;
+    /**
+     * Payload type for keys that are sent, -1: none.
+     */
+    int32_t telephone_event;
+    /**
+     * Payload type for keys that come, -1: none.
+     */
+    int32_t telephone_event_receive;
+    /**
+     * Of the other side; 0 while there is none (hold of the old kind).
+     */
+    int32_t remote_port;
+    int32_t remote_rtcp_port;
+    char remote_address[64];
+    char remote_rtcp_address[64];
+    /**
+     * Encoding name of the first codec.
+     */
+    char name[64];
+    /**
+     * Its `a=fmtp` of the other side.
+     */
+    char fmtp[256];
+} voip_sdp_agreed;
+
+/**
+ * One `m=` line and what holds for it. Begin with `VOIP_SDP_MEDIA_INIT`. Longer texts are cut.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_media).
+     */
+    size_t size;
+    /**
+     * 0: refused or closed.
+     */
+    int32_t port;
+    /**
+     * How many ports, 1 as a rule.
+     */
+    int32_t port_count;
+    /**
+     * A `voip_media_direction`, of the media or else of the session, seen from the describing side.
+     */
+    int32_t direction;
+    /**
+     * A `voip_rtp_protocol`, -1 for one that is not known.
+     */
+    int32_t protocol;
+    /**
+     * Formats in the line.
+     */
+    size_t format_count;
+    /**
+     * Attribute lines of this media.
+     */
+    size_t attribute_count;
+    /**
+     * `audio`, `video`, …
+     */
+    char kind[32];
+    /**
+     * The transport as written, `RTP/AVP`.
+     */
+    char protocol_name[64];
+    /**
+     * The address of `c=` of the media or else of the session, empty without one.
+     */
+    char address[64];
+} voip_sdp_media;
+
+/**
+ * One payload format of a media. Begin with `VOIP_SDP_FORMAT_INIT`. Longer texts are cut.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_format).
+     */
+    size_t size;
+    int32_t payload_type;
+    /**
+     * Of the RTP timestamp, in Hz.
+     */
+    uint32_t clock_rate;
+    /**
+     * Of the samples, in Hz (G722: 16000).
+     */
+    uint32_t audio_rate;
+    uint32_t channels;
+    /**
+     * Encoding name.
+     */
+    char name[64];
+    /**
+     * The text of `a=fmtp`, empty without one.
+     */
+    char fmtp[256];
+} voip_sdp_format;
+
+/**
+ * An RTP packet: a view of parsed bytes, or what is to be written. Begin with `VOIP_RTP_PACKET_INIT`.
+ *
+ * After a parse the pointers point into the parsed bytes.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_packet).
+     */
+    size_t size;
+    /**
+     * 2. Not looked at when it is written.
+     */
+    uint8_t version;
+    /**
+     * Not 0: the marker bit.
+     */
+    uint8_t marker;
+    /**
+     * 0 to 127.
+     */
+    uint8_t payload_type;
+    /**
+     * 0 to 15.
+     */
+    uint8_t csrc_count;
+    uint16_t sequence;
+    /**
+     * Not 0: there is a header extension, perhaps an empty one.
+     */
+    uint16_t has_extension;
+    uint32_t timestamp;
+    uint32_t ssrc;
+    /**
+     * Contributing sources, `csrc_count` of them.
+     */
+    uint32_t csrc[15];
+    /**
+     * "Defined by profile"; 0xBEDE and 0x1000 to 0x100F are those of RFC 8285.
+     */
+    uint32_t extension_profile;
+    /**
+     * Body of the extension.
+     */
+    const uint8_t *extension;
+    /**
+     * Bytes of it, a multiple of four.
+     */
+    size_t extension_len;
+    /**
+     * Without header, extension and padding.
+     */
+    const uint8_t *payload;
+    size_t payload_len;
+    /**
+     * The padding with its count; NULL when written: zeros.
+     */
+    const uint8_t *padding;
+    /**
+     * 0 without padding, else up to 255.
+     */
+    size_t padding_len;
+    /**
+     * The whole packet. Not looked at when it is written.
+     */
+    const uint8_t *raw;
+    size_t raw_len;
+} voip_rtp_packet;
+
+/**
+ * One static payload type. Begin with `VOIP_PAYLOAD_ENTRY_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_payload_entry).
+     */
+    size_t size;
+    int32_t payload_type;
+    /**
+     * A `voip_media_kind`.
+     */
+    int32_t kind;
+    /**
+     * Of the RTP timestamp, in Hz (G722: 8000, RFC 3551 section 4.5.2).
+     */
+    uint32_t clock_rate;
+    /**
+     * Of the samples, in Hz (G722: 16000); 0 for video and where the payload says it (MPA).
+     */
+    uint32_t audio_rate;
+    /**
+     * 0 for video and where the payload says it (MPA).
+     */
+    uint32_t channels;
+    /**
+     * Encoding name.
+     */
+    char name[16];
+} voip_payload_entry;
+
+/**
+ * One report of an event. Begin with `VOIP_TELEPHONE_EVENT_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_telephone_event).
+     */
+    size_t size;
+    /**
+     * 0 to 255; 0 to 15 are the keys, 16 is the flash hook.
+     */
+    uint8_t event;
+    /**
+     * Not 0: the event is over.
+     */
+    uint8_t end;
+    /**
+     * Power below 0 dBm0, 0 to 63.
+     */
+    uint8_t volume;
+    /**
+     * `0` to `9`, `*`, `#`, `A` to `D`, `!` for the flash hook; 0 for other events. Not looked at when it is written.
+     */
+    char key;
+    /**
+     * Since the packet's timestamp, in ticks of the RTP clock.
+     */
+    uint16_t duration;
+    /**
+     * Zero.
+     */
+    uint16_t reserved;
+} voip_telephone_event;
+
+/**
+ * A view of one RTCP packet of a datagram. Begin with `VOIP_RTCP_PACKET_INIT`. Which members mean something depends on
+ * the type; the others are 0.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtcp_packet).
+     */
+    size_t size;
+    /**
+     * A `voip_rtcp_type`, or another one.
+     */
+    int32_t packet_type;
+    /**
+     * Report blocks, chunks of a source description, sources of a BYE, or blocks of an extended report; the subtype of an
+     * APP, the format of feedback.
+     */
+    int32_t count;
+    /**
+     * Who sends (SR, RR, APP, feedback, XR).
+     */
+    uint32_t ssrc;
+    /**
+     * Whom feedback is about.
+     */
+    uint32_t media_ssrc;
+    /**
+     * SR: when it was sent, in seconds since 1900 …
+     */
+    uint32_t ntp_seconds;
+    /**
+     * … and 2^-32 s.
+     */
+    uint32_t ntp_fraction;
+    /**
+     * SR: the same instant on the clock of the stream.
+     */
+    uint32_t rtp_timestamp;
+    /**
+     * SR: packets sent.
+     */
+    uint32_t packets;
+    /**
+     * SR: bytes of payload sent.
+     */
+    uint32_t octets;
+    /**
+     * APP: its name; four bytes and a NUL.
+     */
+    char name[8];
+    /**
+     * SR, RR: the profile's extension; BYE: the reason; APP: its data; feedback: its information; unknown: all.
+     */
+    const uint8_t *data;
+    size_t data_len;
+    /**
+     * The whole packet with padding.
+     */
+    const uint8_t *raw;
+    size_t raw_len;
+} voip_rtcp_packet;
+
+/**
+ * What one receiver says about one source (RFC 3550 section 6.4.1).
+ */
+typedef struct {
+    /**
+     * Whom it is about.
+     */
+    uint32_t ssrc;
+    /**
+     * Lost since the last report, in 256ths.
+     */
+    uint32_t fraction_lost;
+    /**
+     * Lost since the beginning, 24 bits with a sign.
+     */
+    int32_t cumulative_lost;
+    /**
+     * Cycles and highest sequence number.
+     */
+    uint32_t highest_sequence;
+    /**
+     * In ticks of the RTP clock.
+     */
+    uint32_t jitter;
+    /**
+     * Middle 32 bits of the NTP time of the last sender report; 0: none came.
+     */
+    uint32_t last_sr;
+    /**
+     * Since that one, in 1/65536 s.
+     */
+    uint32_t delay_since_last_sr;
+} voip_rtcp_report;
+
+/**
+ * One item of a source description.
+ */
+typedef struct {
+    /**
+     * Whom it describes.
+     */
+    uint32_t ssrc;
+    /**
+     * A `voip_rtcp_item_kind`, or another one.
+     */
+    int32_t kind;
+    /**
+     * As it stands, without a NUL.
+     */
+    const char *text;
+    /**
+     * Bytes of it, at most 255.
+     */
+    size_t text_len;
+} voip_rtcp_item;
+
+/**
+ * Delay since the last receiver reference time (RFC 3611 section 4.5).
+ */
+typedef struct {
+    uint32_t ssrc;
+    /**
+     * Middle 32 bits of the reference time; 0: none came.
+     */
+    uint32_t last_rr;
+    /**
+     * Since that one, in 1/65536 s.
+     */
+    uint32_t delay;
+} voip_rtcp_dlrr;
+
+/**
+ * How a call sounds (RFC 3611 section 4.7). 127 means unknown for levels, factors and scores.
+ */
+typedef struct {
+    uint32_t ssrc;
+    /**
+     * Lost, in 256ths.
+     */
+    uint8_t loss_rate;
+    /**
+     * Thrown away by the jitter buffer, in 256ths.
+     */
+    uint8_t discard_rate;
+    uint8_t burst_density;
+    uint8_t gap_density;
+    uint16_t burst_duration_ms;
+    uint16_t gap_duration_ms;
+    uint16_t round_trip_delay_ms;
+    uint16_t end_system_delay_ms;
+    /**
+     * dBm0.
+     */
+    int8_t signal_level;
+    /**
+     * dBm0.
+     */
+    int8_t noise_level;
+    uint8_t residual_echo_return_loss;
+    uint8_t gmin;
+    uint8_t r_factor;
+    uint8_t external_r_factor;
+    /**
+     * In tenths.
+     */
+    uint8_t mos_lq;
+    /**
+     * In tenths.
+     */
+    uint8_t mos_cq;
+    uint8_t receiver_config;
+    /**
+     * Zero.
+     */
+    uint8_t reserved;
+    uint16_t jitter_buffer_nominal_ms;
+    uint16_t jitter_buffer_maximum_ms;
+    uint16_t jitter_buffer_absolute_maximum_ms;
+} voip_rtcp_metrics;
+
+/**
+ * A view of a STUN message whose framing was checked. Begin with `VOIP_STUN_MESSAGE_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_stun_message).
+     */
+    size_t size;
+    /**
+     * A `voip_stun_class`.
+     */
+    int32_t message_class;
+    /**
+     * A `voip_stun_method`, or another one of 12 bits.
+     */
+    int32_t method;
+    uint8_t transaction_id[12];
+    /**
+     * Attributes.
+     */
+    uint32_t attribute_count;
+    /**
+     * The whole message: the bytes that were parsed.
+     */
+    const uint8_t *raw;
+    size_t raw_len;
+} voip_stun_message;
+
+/**
+ * How a STUN server is asked. Begin with `VOIP_STUN_OPTIONS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_stun_options).
+     */
+    size_t size;
+    /**
+     * Not 0: over TCP instead of UDP.
+     */
+    int32_t tcp;
+    /**
+     * Local address with port, like `192.0.2.7:0` or `[::]:4000`; NULL: any.
+     */
+    const char *bind;
+    /**
+     * User for servers that want long-term credentials; NULL: none.
+     */
+    const char *user;
+    /**
+     * Password for it.
+     */
+    const char *password;
+} voip_stun_options;
+
+/**
+ * What a STUN server said. Begin with `VOIP_STUN_ANSWER_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_stun_answer).
+     */
+    size_t size;
+    /**
+     * This side's port as the server saw it.
+     */
+    int32_t port;
+    /**
+     * The port it was asked from.
+     */
+    int32_t local_port;
+    /**
+     * Of the exchange in microseconds, -1 when the request was sent more than once.
+     */
+    int64_t round_trip_us;
+    /**
+     * This side's address as the server saw it.
+     */
+    char address[64];
+    /**
+     * The address it was asked from.
+     */
+    char local_address[64];
+} voip_stun_answer;
 
 #ifdef __cplusplus
 extern "C" {
@@ -3558,6 +4519,1770 @@ voip_status voip_call_get_stats(voip_call *call, voip_call_stats *stats);
  * Since: 0.1.0
  */
 voip_status voip_call_set_stats_interval(voip_call *call, uint32_t every_ms);
+
+/**
+ * Parses one message, as it stands in a datagram. Line ends before it are skipped, folded lines unfolded, bytes behind
+ * the body that Content-Length announces cut off.
+ *
+ * @param data the message.
+ * @param len bytes of it, at most 65535.
+ * @param out gets the handle; free it with `voip_sip_message_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _PARSE (the sentence says the byte and what was expected there), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_parse(const uint8_t *data,
+                                   size_t len,
+                                   voip_sip_message **out);
+
+/**
+ * Makes a request without headers; `voip_sip_message_set_header` adds them.
+ *
+ * @param method like `OPTIONS`.
+ * @param uri the Request-URI.
+ * @param out gets the handle; free it with `voip_sip_message_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_new_request(const char *method,
+                                         const char *uri,
+                                         voip_sip_message **out);
+
+/**
+ * Makes the response to a request: Via (with `received` and `rport`, RFC 3581), From, To, Call-ID and CSeq are copied; a To
+ * without a tag gets a fresh one unless the code is 100.
+ *
+ * @param request what is answered.
+ * @param code 100 to 699.
+ * @param reason NULL: the usual phrase.
+ * @param source where the request came from, like `192.0.2.1:5060` or `[2001:db8::1]:5060`.
+ * @param out gets the handle; free it with `voip_sip_message_free`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE (it is no request), _BUSY, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_new_response(voip_sip_message *request,
+                                          int32_t code,
+                                          const char *reason,
+                                          const char *source,
+                                          voip_sip_message **out);
+
+/**
+ * Frees a message.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_free(voip_sip_message *message);
+
+/**
+ * Tells whether it is a request.
+ *
+ * @param request gets 1 for a request, 0 for a response.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_is_request(voip_sip_message *message, int32_t *request);
+
+/**
+ * Tells what a UAS owes a request before anything else (RFC 3261 sections 8.2 and 16.3): mandatory headers, CSeq, version.
+ *
+ * @param code gets 0 if nothing is wrong, else the status of the response that is due, like 400 or 505.
+ * @param buf gets the reason with its NUL, empty if nothing is wrong; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_check(voip_sip_message *message,
+                                   int32_t *code,
+                                   char *buf,
+                                   size_t len,
+                                   size_t *needed);
+
+/**
+ * Tells the method of a request, or that of the CSeq of a response.
+ *
+ * @param buf gets it with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_method(voip_sip_message *message,
+                                        char *buf,
+                                        size_t len,
+                                        size_t *needed);
+
+/**
+ * Tells the Request-URI; empty for a response.
+ *
+ * Arguments as `voip_sip_message_get_method`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_uri(voip_sip_message *message,
+                                     char *buf,
+                                     size_t len,
+                                     size_t *needed);
+
+/**
+ * Tells the status code of a response.
+ *
+ * @param code gets it; 0 for a request.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_status(voip_sip_message *message, int32_t *code);
+
+/**
+ * Tells the reason phrase of a response; empty for a request.
+ *
+ * Arguments as `voip_sip_message_get_method`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_reason(voip_sip_message *message,
+                                        char *buf,
+                                        size_t len,
+                                        size_t *needed);
+
+/**
+ * Tells one header line's value, unfolded and without white space around it.
+ *
+ * @param name without case; compact forms are known.
+ * @param index 0 for the first line of that name.
+ * @param buf gets the value with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (no such header), _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_header(voip_sip_message *message,
+                                        const char *name,
+                                        size_t index,
+                                        char *buf,
+                                        size_t len,
+                                        size_t *needed);
+
+/**
+ * Counts header lines.
+ *
+ * @param name of which name, without case; NULL: all.
+ * @param count gets the number.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_count_headers(voip_sip_message *message,
+                                           const char *name,
+                                           size_t *count);
+
+/**
+ * Tells a whole header line as `Name: value`, by its place.
+ *
+ * @param index from 0 in the order of the message.
+ * @param buf gets the line with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE (no such line), _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_line(voip_sip_message *message,
+                                      size_t index,
+                                      char *buf,
+                                      size_t len,
+                                      size_t *needed);
+
+/**
+ * Gives the body as it is, without a NUL.
+ *
+ * @param buf gets the bytes; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets their number; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_body(voip_sip_message *message,
+                                      uint8_t *buf,
+                                      size_t len,
+                                      size_t *needed);
+
+/**
+ * Tells in a few lines what the message is, for people; credentials are left out.
+ *
+ * Arguments as `voip_sip_message_get_method`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_get_summary(voip_sip_message *message,
+                                         char *buf,
+                                         size_t len,
+                                         size_t *needed);
+
+/**
+ * Gives a header one value: the first line of that name gets it, others of that name go; a new one comes last.
+ *
+ * @param name long or compact form; not Content-Length, which is always made.
+ * @param value without line breaks.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (CR or LF in the value, a name that is none), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_set_header(voip_sip_message *message,
+                                        const char *name,
+                                        const char *value);
+
+/**
+ * Adds a header line behind those of the same name, else as the last one.
+ *
+ * Arguments as `voip_sip_message_set_header`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_add_header(voip_sip_message *message,
+                                        const char *name,
+                                        const char *value);
+
+/**
+ * Takes away all header lines of a name.
+ *
+ * @param name long or compact form.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (there is none), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_remove_header(voip_sip_message *message, const char *name);
+
+/**
+ * Sets the body and Content-Type.
+ *
+ * @param content_type like `application/sdp`; NULL takes Content-Type away.
+ * @param data the body; NULL with len 0 for none.
+ * @param len bytes of it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_set_body(voip_sip_message *message,
+                                      const char *content_type,
+                                      const uint8_t *data,
+                                      size_t len);
+
+/**
+ * Writes the message as it goes on the wire. Content-Length is made anew; all else stands as it was parsed or set.
+ *
+ * @param buf gets the bytes, without a NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets their number; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_message_write(voip_sip_message *message,
+                                   uint8_t *buf,
+                                   size_t len,
+                                   size_t *needed);
+
+/**
+ * Makes a tag for From or To: about 80 unpredictable bits.
+ *
+ * @param buf gets it with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_new_tag(char *buf, size_t len, size_t *needed);
+
+/**
+ * Makes a Call-ID: about 120 unpredictable bits, no address in it.
+ *
+ * Arguments as `voip_sip_new_tag`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_new_call_id(char *buf, size_t len, size_t *needed);
+
+/**
+ * Makes a branch for Via, with the cookie of RFC 3261 section 8.1.1.7.
+ *
+ * Arguments as `voip_sip_new_tag`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_new_branch(char *buf, size_t len, size_t *needed);
+
+/**
+ * Makes the value of Authorization or Proxy-Authorization for a challenge: MD5, SHA-256, SHA-512-256 and their `-sess`
+ * forms, with `auth`, `auth-int` or no qop.
+ *
+ * @param challenge the value of WWW-Authenticate or Proxy-Authenticate, from `Digest` on.
+ * @param method of the request.
+ * @param uri of the request.
+ * @param user,password the credentials for the realm of the challenge.
+ * @param body of the request (only `auth-int` needs it); NULL with body_len 0.
+ * @param body_len bytes of it.
+ * @param count how often the nonce was used with this use: 1, 2, …
+ * @param cnonce NULL: a fresh one.
+ * @param buf gets the value with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (the challenge, or an algorithm that is not known), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_digest_response(const char *challenge,
+                                     const char *method,
+                                     const char *uri,
+                                     const char *user,
+                                     const char *password,
+                                     const uint8_t *body,
+                                     size_t body_len,
+                                     uint32_t count,
+                                     const char *cnonce,
+                                     char *buf,
+                                     size_t len,
+                                     size_t *needed);
+
+/**
+ * Gives the name of a transport as it stands in an `m=` line, like `RTP/AVP`.
+ *
+ * @param protocol a `voip_rtp_protocol`.
+ * @return a static string, empty for another number, never NULL.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+const char *voip_rtp_protocol_name(int32_t protocol);
+
+/**
+ * Finds a transport by its name.
+ *
+ * @param name without case.
+ * @param protocol gets a `voip_rtp_protocol`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_protocol_from_name(const char *name, int32_t *protocol);
+
+/**
+ * Finds a direction by its attribute: `sendrecv`, `sendonly`, `recvonly` or `inactive`. `voip_media_direction_name`
+ * goes the other way.
+ *
+ * @param name without case.
+ * @param direction gets a `voip_media_direction`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_media_direction_from_name(const char *name,
+                                           int32_t *direction);
+
+/**
+ * Parses a session description; lines may end with LF alone.
+ *
+ * @param data the text.
+ * @param len bytes of it.
+ * @param out gets the handle; free it with `voip_sdp_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _PARSE (the sentence says the byte and what was expected there), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_parse(const uint8_t *data, size_t len, voip_sdp **out);
+
+/**
+ * Makes an offer of one audio stream (RFC 3264 section 5).
+ *
+ * @param local what this side can do.
+ * @param previous the description that is in force, for an offer within a session; NULL for the first.
+ * @param out gets the handle; free it with `voip_sdp_free`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _HANDLE, _BUSY, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_offer(const voip_sdp_local *local,
+                           voip_sdp *previous,
+                           voip_sdp **out);
+
+/**
+ * Answers an offer (RFC 3264 section 6): the codecs in common in the order of the offer; other media are refused.
+ *
+ * @param offer_sdp the offer.
+ * @param local what this side can do.
+ * @param agreed gets what was agreed; may be NULL.
+ * @param out gets the answer; free it with `voip_sdp_free`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC (nothing in common: 488), _BUSY, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_negotiate(voip_sdp *offer_sdp,
+                               const voip_sdp_local *local,
+                               voip_sdp_agreed *agreed,
+                               voip_sdp **out);
+
+/**
+ * Takes the answer to an offer of this side.
+ *
+ * @param offer_sdp what `voip_sdp_offer` made.
+ * @param answer_sdp what came back.
+ * @param local what the offer was made of.
+ * @param agreed gets what was agreed.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC, _PROTOCOL (it does not fit the offer), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_accept_answer(voip_sdp *offer_sdp,
+                                   voip_sdp *answer_sdp,
+                                   const voip_sdp_local *local,
+                                   voip_sdp_agreed *agreed);
+
+/**
+ * Frees a description.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_free(voip_sdp *sdp);
+
+/**
+ * Counts the `m=` lines.
+ *
+ * @param count gets the number.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_count_media(voip_sdp *sdp, size_t *count);
+
+/**
+ * Tells one `m=` line.
+ *
+ * @param index from 0.
+ * @param media gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE (no such media), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_get_media(voip_sdp *sdp, size_t index, voip_sdp_media *media);
+
+/**
+ * Tells one payload format of a media: rtpmap and fmtp, or RFC 3551 for a static type.
+ *
+ * @param media index of the `m=` line.
+ * @param index from 0; formats that are no payload types or have no meaning are skipped.
+ * @param format gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE (no such media or format), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_get_format(voip_sdp *sdp, size_t media, size_t index, voip_sdp_format *format);
+
+/**
+ * Tells the value of an attribute, empty for a flag like `sendonly`.
+ *
+ * @param media index of the `m=` line, -1: of the session.
+ * @param name like `rtpmap`, without case.
+ * @param index 0 for the first of that name.
+ * @param buf gets the value with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (no such attribute), _RANGE, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_get_attribute(voip_sdp *sdp,
+                                   int32_t media,
+                                   const char *name,
+                                   size_t index,
+                                   char *buf,
+                                   size_t len,
+                                   size_t *needed);
+
+/**
+ * Adds an attribute as the last one.
+ *
+ * @param media index of the `m=` line, -1: of the session.
+ * @param name of the attribute.
+ * @param value NULL: a flag without a value.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (CR or LF), _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_add_attribute(voip_sdp *sdp,
+                                   int32_t media,
+                                   const char *name,
+                                   const char *value);
+
+/**
+ * Takes away all attributes of a name.
+ *
+ * @param media index of the `m=` line, -1: of the session.
+ * @param name without case.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (there is none), _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_remove_attribute(voip_sdp *sdp, int32_t media, const char *name);
+
+/**
+ * Moves a media to another address: its `c=` line and its port.
+ *
+ * @param media index of the `m=` line.
+ * @param address IPv4 or IPv6; NULL keeps it.
+ * @param port 0 refuses or closes the media; -1 keeps it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_set_address(voip_sdp *sdp, size_t media, const char *address, int32_t port);
+
+/**
+ * Writes the description with CRLF line ends.
+ *
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_write(voip_sdp *sdp, char *buf, size_t len, size_t *needed);
+
+/**
+ * Tells what a datagram on a media port is.
+ *
+ * @param data the datagram; NULL is unknown.
+ * @param len bytes of it; two are enough.
+ * @return a `voip_packet_kind`.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+int32_t voip_packet_classify(const uint8_t *data, size_t len);
+
+/**
+ * Parses one packet into a view of the host's bytes (RFC 3550 section 5.1). Version, CSRC list, extension and padding are
+ * checked against the length.
+ *
+ * @param data the packet; it must stay while the view is used.
+ * @param len bytes of it.
+ * @param packet gets the view.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_packet_parse(const uint8_t *data,
+                                  size_t len,
+                                  voip_rtp_packet *packet);
+
+/**
+ * Writes a packet. What was parsed is written back byte by byte.
+ *
+ * @param packet what to write; `version`, `raw` and `raw_len` are not looked at.
+ * @param buf gets the packet; it must not overlap what the pointers of `packet` point to.
+ * @param len bytes of buf.
+ * @param written gets how many bytes the packet has, also when buf is too small.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (a field beyond its bits), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_packet_write(const voip_rtp_packet *packet,
+                                  uint8_t *buf,
+                                  size_t len,
+                                  size_t *written);
+
+/**
+ * Walks the elements of a header extension (RFC 8285, one-byte and two-byte form).
+ *
+ * @param packet what `voip_rtp_packet_parse` gave.
+ * @param cursor begins at 0; moved on.
+ * @param id gets the identifier.
+ * @param data gets where its bytes are; may be NULL.
+ * @param len gets how many.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_packet_next_element(const voip_rtp_packet *packet,
+                                         size_t *cursor,
+                                         uint8_t *id,
+                                         const uint8_t **data,
+                                         size_t *len);
+
+/**
+ * Appends an element to the body of a header extension in the making (RFC 8285), with zeros up to the next word.
+ *
+ * @param profile 0xBEDE: one-byte form (id 1 to 14, 1 to 16 bytes); 0x1000: two-byte form (id 1 to 255, 0 to 255 bytes).
+ * @param id of the element.
+ * @param data of the element.
+ * @param data_len bytes of it.
+ * @param body where the extension grows.
+ * @param body_len bytes there are for it.
+ * @param used begins at 0; moved on. The extension's length is this, rounded up to a multiple of four.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE (it does not fit the form, or the body).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_extension_add(uint32_t profile,
+                                   uint8_t id,
+                                   const uint8_t *data,
+                                   size_t data_len,
+                                   uint8_t *body,
+                                   size_t body_len,
+                                   size_t *used);
+
+/**
+ * Tells in one line what the packet is, for people.
+ *
+ * @param packet what `voip_rtp_packet_parse` gave.
+ * @param buf gets the line with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_packet_get_summary(const voip_rtp_packet *packet,
+                                        char *buf,
+                                        size_t len,
+                                        size_t *needed);
+
+/**
+ * Tells what a static payload type is.
+ *
+ * @param payload_type 0 to 127.
+ * @param entry gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (not assigned, reserved against RTCP, or no payload type), _DYNAMIC_PAYLOAD
+ *   (96 to 127).
+ * Since: 0.1.0
+ */
+voip_status voip_payload_info(int32_t payload_type,
+                              voip_payload_entry *entry);
+
+/**
+ * Counts the static payload types.
+ *
+ * @return how many there are.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+size_t voip_payload_count(void);
+
+/**
+ * Tells the static payload type at a place of the table, in the order of the numbers.
+ *
+ * @param index from 0 to `voip_payload_count` - 1.
+ * @param entry gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_payload_at(size_t index, voip_payload_entry *entry);
+
+/**
+ * Finds a static payload type by its encoding name.
+ *
+ * @param name without case, like `L16`.
+ * @param clock_rate of the RTP timestamp in Hz; 0: any.
+ * @param channels 0: any.
+ * @param entry gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (no static type of that name, rate and number of channels), _DYNAMIC_PAYLOAD (a name
+ *   that always has a dynamic type, like `telephone-event` or `opus`).
+ * Since: 0.1.0
+ */
+voip_status voip_payload_from_name(const char *name,
+                                   uint32_t clock_rate,
+                                   uint32_t channels,
+                                   voip_payload_entry *entry);
+
+/**
+ * Parses the payload of a telephone-event packet (RFC 4733 section 2.3).
+ *
+ * @param payload of the RTP packet.
+ * @param len bytes of it, at least 4.
+ * @param event gets the report.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE.
+ * Since: 0.1.0
+ */
+voip_status voip_telephone_event_parse(const uint8_t *payload,
+                                       size_t len,
+                                       voip_telephone_event *event);
+
+/**
+ * Writes the payload of a telephone-event packet: four bytes.
+ *
+ * @param event the report; `key` is not looked at.
+ * @param buf gets them.
+ * @param len bytes of buf.
+ * @param written gets 4; may be NULL.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (the volume is beyond 63), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_telephone_event_write(const voip_telephone_event *event,
+                                       uint8_t *buf,
+                                       size_t len,
+                                       size_t *written);
+
+/**
+ * Finds the event of a key.
+ *
+ * @param key `0` to `9`, `*`, `#`, `A` to `D` in either case, `!` for the flash hook.
+ * @param event gets the number.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_telephone_event_from_key(char key, uint8_t *event);
+
+/**
+ * Checks a whole datagram and counts its packets.
+ *
+ * @param data the datagram.
+ * @param len bytes of it.
+ * @param reduced_size not 0: any packet may be the first (RFC 5506); 0: a report must be (RFC 3550 section 6.1).
+ * @param count gets the number of packets; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _PARSE (the sentence says the byte and what was expected there).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_parse(const uint8_t *data,
+                            size_t len,
+                            int32_t reduced_size,
+                            size_t *count);
+
+/**
+ * Walks the packets of a datagram. Each is checked by itself.
+ *
+ * @param data the datagram; it must stay while the view is used.
+ * @param len bytes of it.
+ * @param cursor begins at 0; moved on.
+ * @param packet gets the view.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_next(const uint8_t *data,
+                           size_t len,
+                           size_t *cursor,
+                           voip_rtcp_packet *packet);
+
+/**
+ * Tells a block of a sender or receiver report.
+ *
+ * @param packet what `voip_rtcp_next` gave.
+ * @param index from 0 to `count` - 1.
+ * @param report gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE, _STATE (a packet of another type).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_report(const voip_rtcp_packet *packet,
+                                 size_t index,
+                                 voip_rtcp_report *report);
+
+/**
+ * Tells a source that leaves.
+ *
+ * @param packet a BYE that `voip_rtcp_next` gave.
+ * @param index from 0 to `count` - 1.
+ * @param ssrc gets the source.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE, _STATE (a packet of another type).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_source(const voip_rtcp_packet *packet,
+                                 size_t index,
+                                 uint32_t *ssrc);
+
+/**
+ * Tells an item of a source description; all chunks count on.
+ *
+ * @param packet an SDES that `voip_rtcp_next` gave.
+ * @param index from 0.
+ * @param item gets it; the text stays in the datagram.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE, _STATE (a packet of another type).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_item(const voip_rtcp_packet *packet,
+                               size_t index,
+                               voip_rtcp_item *item);
+
+/**
+ * Tells the type of a block of an extended report.
+ *
+ * @param packet an XR that `voip_rtcp_next` gave.
+ * @param index from 0 to `count` - 1.
+ * @param kind gets the block's type: 4 receiver reference time, 5 DLRR, 7 VoIP metrics, or another one.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE, _STATE (a packet of another type).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_xr_kind(const voip_rtcp_packet *packet,
+                                  size_t index,
+                                  int32_t *kind);
+
+/**
+ * Tells the receiver reference time of an extended report (RFC 3611 section 4.4).
+ *
+ * @param packet an XR that `voip_rtcp_next` gave.
+ * @param index of the block.
+ * @param ntp_seconds gets seconds since 1900.
+ * @param ntp_fraction gets 2^-32 s.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _PARSE, _STATE (another packet or block).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_reference_time(const voip_rtcp_packet *packet,
+                                         size_t index,
+                                         uint32_t *ntp_seconds,
+                                         uint32_t *ntp_fraction);
+
+/**
+ * Tells an item of a DLRR block (RFC 3611 section 4.5).
+ *
+ * @param packet an XR that `voip_rtcp_next` gave.
+ * @param index of the block.
+ * @param number of the item, from 0.
+ * @param dlrr gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (there are no more), _PARSE, _STATE (another packet or block).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_dlrr(const voip_rtcp_packet *packet,
+                               size_t index,
+                               size_t number,
+                               voip_rtcp_dlrr *dlrr);
+
+/**
+ * Tells the VoIP metrics of an extended report (RFC 3611 section 4.7).
+ *
+ * @param packet an XR that `voip_rtcp_next` gave.
+ * @param index of the block.
+ * @param metrics gets them.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _PARSE, _STATE (another packet or block).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_metrics(const voip_rtcp_packet *packet,
+                                  size_t index,
+                                  voip_rtcp_metrics *metrics);
+
+/**
+ * Appends a sender report (RFC 3550 section 6.4.1).
+ *
+ * @param buf where the datagram grows.
+ * @param len bytes of buf.
+ * @param used begins at 0, a multiple of four; moved on. Stays as it is after a failure.
+ * @param sender `ssrc`, `ntp_seconds`, `ntp_fraction`, `rtp_timestamp`, `packets` and `octets` are looked at.
+ * @param reports blocks about other sources; NULL with report_count 0.
+ * @param report_count at most 31.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_sr(uint8_t *buf,
+                               size_t len,
+                               size_t *used,
+                               const voip_rtcp_packet *sender,
+                               const voip_rtcp_report *reports,
+                               size_t report_count);
+
+/**
+ * Appends a receiver report (RFC 3550 section 6.4.2).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param ssrc who reports.
+ * @param reports blocks about other sources; NULL with report_count 0.
+ * @param report_count at most 31.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_rr(uint8_t *buf,
+                               size_t len,
+                               size_t *used,
+                               uint32_t ssrc,
+                               const voip_rtcp_report *reports,
+                               size_t report_count);
+
+/**
+ * Appends a source description of one source (RFC 3550 section 6.5).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param ssrc whom it describes; the `ssrc` of the items is not looked at.
+ * @param items what is said, CNAME first.
+ * @param item_count at most 64.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (a text beyond 255 bytes, kind 0), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_sdes(uint8_t *buf,
+                                 size_t len,
+                                 size_t *used,
+                                 uint32_t ssrc,
+                                 const voip_rtcp_item *items,
+                                 size_t item_count);
+
+/**
+ * Appends a BYE (RFC 3550 section 6.6).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param sources who leaves.
+ * @param source_count at most 31.
+ * @param reason at most 255 bytes; NULL: none.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_bye(uint8_t *buf,
+                                size_t len,
+                                size_t *used,
+                                const uint32_t *sources,
+                                size_t source_count,
+                                const char *reason);
+
+/**
+ * Appends an APP packet (RFC 3550 section 6.7).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param subtype 0 to 31.
+ * @param ssrc who sends.
+ * @param name four characters of ASCII.
+ * @param data a multiple of four bytes; NULL with data_len 0.
+ * @param data_len bytes of it.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_app(uint8_t *buf,
+                                size_t len,
+                                size_t *used,
+                                uint8_t subtype,
+                                uint32_t ssrc,
+                                const char *name,
+                                const uint8_t *data,
+                                size_t data_len);
+
+/**
+ * Appends a feedback packet (RFC 4585 section 6.1).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param packet_type VOIP_RTCP_RTPFB or VOIP_RTCP_PSFB.
+ * @param format 0 to 31.
+ * @param ssrc who sends.
+ * @param media_ssrc whom it is about.
+ * @param data the control information, a multiple of four bytes; NULL with data_len 0.
+ * @param data_len bytes of it.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_feedback(uint8_t *buf,
+                                     size_t len,
+                                     size_t *used,
+                                     int32_t packet_type,
+                                     uint8_t format,
+                                     uint32_t ssrc,
+                                     uint32_t media_ssrc,
+                                     const uint8_t *data,
+                                     size_t data_len);
+
+/**
+ * Appends an extended report with a receiver reference time (RFC 3611 section 4.4).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param ssrc who reports.
+ * @param ntp_seconds since 1900.
+ * @param ntp_fraction in 2^-32 s.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_reference_time(uint8_t *buf,
+                                           size_t len,
+                                           size_t *used,
+                                           uint32_t ssrc,
+                                           uint32_t ntp_seconds,
+                                           uint32_t ntp_fraction);
+
+/**
+ * Appends an extended report with delays since reference times (RFC 3611 section 4.5).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param ssrc who reports.
+ * @param items one per receiver.
+ * @param item_count at most 64.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_dlrr(uint8_t *buf,
+                                 size_t len,
+                                 size_t *used,
+                                 uint32_t ssrc,
+                                 const voip_rtcp_dlrr *items,
+                                 size_t item_count);
+
+/**
+ * Appends an extended report with VoIP metrics (RFC 3611 section 4.7).
+ *
+ * @param buf,len,used as `voip_rtcp_write_sr`.
+ * @param ssrc who reports.
+ * @param metrics how it sounds here.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_write_metrics(uint8_t *buf,
+                                    size_t len,
+                                    size_t *used,
+                                    uint32_t ssrc,
+                                    const voip_rtcp_metrics *metrics);
+
+/**
+ * Gives the name of a profile as in `a=crypto`.
+ *
+ * @param profile a `voip_srtp_profile`.
+ * @return a static string, empty for another number, never NULL.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+const char *voip_srtp_profile_name(int32_t profile);
+
+/**
+ * Makes a context from a master key.
+ *
+ * @param profile a `voip_srtp_profile`; it says how long key and salt are.
+ * @param direction a `voip_srtp_direction`.
+ * @param key the master key.
+ * @param key_len bytes of it.
+ * @param salt the master salt.
+ * @param salt_len bytes of it.
+ * @param mki the master key identifier that every packet carries; NULL with mki_len 0 for none.
+ * @param mki_len bytes of it, at most 16.
+ * @param out gets the handle; free it with `voip_srtp_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE (a wrong length), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_new(int32_t profile,
+                          int32_t direction,
+                          const uint8_t *key,
+                          size_t key_len,
+                          const uint8_t *salt,
+                          size_t salt_len,
+                          const uint8_t *mki,
+                          size_t mki_len,
+                          voip_srtp **out);
+
+/**
+ * Makes a context for sending with a fresh key; `voip_srtp_get_sdes` tells the key to the other side.
+ *
+ * @param profile a `voip_srtp_profile`.
+ * @param out gets the handle; free it with `voip_srtp_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_generate(int32_t profile,
+                               voip_srtp **out);
+
+/**
+ * Makes a context from an SDES attribute (RFC 4568): its first key, and UNENCRYPTED_SRTP and UNENCRYPTED_SRTCP.
+ *
+ * @param attribute with or without `a=crypto:` before it.
+ * @param direction a `voip_srtp_direction`: what the other side described is received.
+ * @param out gets the handle; free it with `voip_srtp_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _RANGE (key of a wrong length), _NOT_SUPPORTED (unknown suite), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_from_sdes(const char *attribute,
+                                int32_t direction,
+                                voip_srtp **out);
+
+/**
+ * Frees a context and wipes its keys.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_free(voip_srtp *srtp);
+
+/**
+ * Writes the value of `a=crypto:` with the key of the context. It is a secret.
+ *
+ * @param tag 1 to 999999999.
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_get_sdes(voip_srtp *srtp,
+                               uint32_t tag,
+                               char *buf,
+                               size_t len,
+                               size_t *needed);
+
+/**
+ * Tells by how many bytes protection makes packets longer.
+ *
+ * @param rtp gets it for RTP; may be NULL.
+ * @param rtcp gets it for RTCP; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_get_overhead(voip_srtp *srtp, size_t *rtp, size_t *rtcp);
+
+/**
+ * Sets the roll-over counter that the first packet of a source has (late joiners, hand-over).
+ *
+ * @param ssrc the source.
+ * @param roc the counter.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _LIMIT (too many sources), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_set_roc(voip_srtp *srtp, uint32_t ssrc, uint32_t roc);
+
+/**
+ * Tells the roll-over counter of a source.
+ *
+ * @param ssrc the source.
+ * @param roc gets the counter.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (no packet of it was seen), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_get_roc(voip_srtp *srtp, uint32_t ssrc, uint32_t *roc);
+
+/**
+ * Protects an RTP packet in place (RFC 3711 section 3.3). A sequence number that was protected before is refused.
+ *
+ * @param buf the packet, with room behind it.
+ * @param len bytes of the packet; gets those of the protected one.
+ * @param capacity bytes of buf; `voip_srtp_get_overhead` says how much more it takes.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (a context for receiving), _PARSE, _SRTP_REPLAY, _LIMIT (key used up, or too many
+ *   sources), _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_protect(voip_srtp *srtp,
+                              uint8_t *buf,
+                              size_t *len,
+                              size_t capacity);
+
+/**
+ * Checks and opens an SRTP packet in place; after a failure nothing of the content is in buf.
+ *
+ * @param buf the packet.
+ * @param len bytes of it; gets those of the RTP packet.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (a context for sending), _PARSE, _SRTP_AUTH, _SRTP_REPLAY, _LIMIT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_unprotect(voip_srtp *srtp,
+                                uint8_t *buf,
+                                size_t *len);
+
+/**
+ * Protects an RTCP packet in place (RFC 3711 section 3.4).
+ *
+ * Arguments as `voip_srtp_protect`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (a context for receiving), _PARSE, _LIMIT, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_protect_rtcp(voip_srtp *srtp,
+                                   uint8_t *buf,
+                                   size_t *len,
+                                   size_t capacity);
+
+/**
+ * Checks and opens an SRTCP packet in place; after a failure nothing of the content is in buf.
+ *
+ * Arguments as `voip_srtp_unprotect`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (a context for sending), _PARSE, _SRTP_AUTH, _SRTP_REPLAY, _LIMIT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_srtp_unprotect_rtcp(voip_srtp *srtp,
+                                     uint8_t *buf,
+                                     size_t *len);
+
+/**
+ * Parses exactly one message (RFC 8489 section 5): cookie, lengths and the bounds of every attribute are checked.
+ *
+ * @param data the message; it must stay while the view is used.
+ * @param len bytes of it.
+ * @param message gets the view.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (the sentence says the byte and what was expected there).
+ * Since: 0.1.0
+ */
+voip_status voip_stun_parse(const uint8_t *data,
+                            size_t len,
+                            voip_stun_message *message);
+
+/**
+ * Walks the attributes as they stand.
+ *
+ * @param message what `voip_stun_parse` gave.
+ * @param index from 0 to `attribute_count` - 1.
+ * @param type_ gets its type, a `voip_stun_attribute` or another one.
+ * @param value gets where the value is, without padding; may be NULL.
+ * @param len gets how many bytes it has.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _RANGE (there are no more).
+ * Since: 0.1.0
+ */
+voip_status voip_stun_get_attribute(const voip_stun_message *message,
+                                    size_t index,
+                                    int32_t *type_,
+                                    const uint8_t **value,
+                                    size_t *len);
+
+/**
+ * Finds the first attribute of a type that counts: what stands behind an integrity attribute does not (RFC 8489 section
+ * 14.5).
+ *
+ * @param message what `voip_stun_parse` gave.
+ * @param type_ a `voip_stun_attribute` or another one of 16 bits.
+ * @param value gets where the value is, without padding; may be NULL.
+ * @param len gets how many bytes it has.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (there is none), _PARSE, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_find_attribute(const voip_stun_message *message,
+                                     int32_t type_,
+                                     const uint8_t **value,
+                                     size_t *len);
+
+/**
+ * Tells the address in an attribute, of either family; those whose name begins with XOR are cleared.
+ *
+ * @param message what `voip_stun_parse` gave.
+ * @param type_ a `voip_stun_attribute`; 0: XOR-MAPPED-ADDRESS, or MAPPED-ADDRESS of old servers.
+ * @param buf gets the address with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ * @param port gets the port.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (there is none), _PARSE (it is no address), _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_get_address(const voip_stun_message *message,
+                                  int32_t type_,
+                                  char *buf,
+                                  size_t len,
+                                  size_t *needed,
+                                  int32_t *port);
+
+/**
+ * Tells the code and reason of ERROR-CODE.
+ *
+ * @param message what `voip_stun_parse` gave.
+ * @param code gets 300 to 699.
+ * @param buf gets the reason with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (there is none), _PARSE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_get_error(const voip_stun_message *message,
+                                int32_t *code,
+                                char *buf,
+                                size_t len,
+                                size_t *needed);
+
+/**
+ * Checks FINGERPRINT (RFC 8489 section 14.7).
+ *
+ * @param message what `voip_stun_parse` gave.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (missing or wrong).
+ * Since: 0.1.0
+ */
+voip_status voip_stun_check_fingerprint(const voip_stun_message *message);
+
+/**
+ * Checks MESSAGE-INTEGRITY-SHA256 if there is one, else MESSAGE-INTEGRITY (RFC 8489 sections 14.5 and 14.6).
+ *
+ * @param message what `voip_stun_parse` gave.
+ * @param how a `voip_stun_password`.
+ * @param user,realm for long-term credentials; else NULL.
+ * @param password the secret.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _AUTH (missing or made with another key).
+ * Since: 0.1.0
+ */
+voip_status voip_stun_check_integrity(const voip_stun_message *message,
+                                      int32_t how,
+                                      const char *user,
+                                      const char *realm,
+                                      const char *password);
+
+/**
+ * Begins a message.
+ *
+ * @param message_class a `voip_stun_class`.
+ * @param method a `voip_stun_method`, or another one of 12 bits.
+ * @param transaction_id twelve bytes, those of the request for a response; NULL: fresh ones.
+ * @param out gets the handle; free it with `voip_stun_builder_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_new(int32_t message_class,
+                                  int32_t method,
+                                  const uint8_t *transaction_id,
+                                  voip_stun_builder **out);
+
+/**
+ * Frees a builder.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_free(voip_stun_builder *builder);
+
+/**
+ * Adds an attribute with a value as it is: texts, numbers in network order, anything.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ * @param type_ a `voip_stun_attribute` or another one of 16 bits.
+ * @param value its bytes, without padding; NULL with len 0 for none.
+ * @param len bytes of it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE (type or length), _STATE (integrity or fingerprint were added), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_add(voip_stun_builder *builder,
+                                  int32_t type_,
+                                  const uint8_t *value,
+                                  size_t len);
+
+/**
+ * Adds an address attribute; one whose name begins with XOR is obfuscated.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ * @param type_ a `voip_stun_attribute`.
+ * @param address IPv4 or IPv6.
+ * @param port 0 to 65535.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_add_address(voip_stun_builder *builder,
+                                          int32_t type_,
+                                          const char *address,
+                                          int32_t port);
+
+/**
+ * Adds ERROR-CODE.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ * @param code 300 to 699.
+ * @param reason for people; NULL: none.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _STATE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_add_error(voip_stun_builder *builder,
+                                        int32_t code,
+                                        const char *reason);
+
+/**
+ * Adds MESSAGE-INTEGRITY or MESSAGE-INTEGRITY-SHA256 over what is there; only FINGERPRINT can follow the latter.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ * @param type_ VOIP_STUN_MESSAGE_INTEGRITY or VOIP_STUN_MESSAGE_INTEGRITY_SHA256.
+ * @param how a `voip_stun_password`.
+ * @param user,realm for long-term credentials; else NULL.
+ * @param password the secret.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _STATE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_add_integrity(voip_stun_builder *builder,
+                                            int32_t type_,
+                                            int32_t how,
+                                            const char *user,
+                                            const char *realm,
+                                            const char *password);
+
+/**
+ * Adds FINGERPRINT, the last attribute.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _STATE (there is one), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_add_fingerprint(voip_stun_builder *builder);
+
+/**
+ * Writes the message.
+ *
+ * @param builder what `voip_stun_builder_new` gave.
+ * @param buf gets the bytes; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets their number; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_builder_write(voip_stun_builder *builder,
+                                    uint8_t *buf,
+                                    size_t len,
+                                    size_t *needed);
+
+/**
+ * Asks a STUN server for this side's public address, over IPv4 or IPv6. Over UDP the request is sent seven times at most,
+ * as RFC 8489 section 6.2.1 says; an alternate server is followed.
+ *
+ * @param server `host`, `host:port`, an address, or `[v6]:port`; port 3478 if none is said.
+ * @param options NULL: UDP without credentials.
+ * @param timeout_ms longest wait; -1: the 39.5 s of the RFC. A name is looked up by the system, which takes its own time.
+ * @param answer gets the address.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _TIMEOUT, _DNS, _UNREACHABLE, _REJECTED (an error response), _AUTH, _PROTOCOL, _SYSTEM,
+ *   _ADDRESS_IN_USE, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_stun_query(const char *server,
+                            const voip_stun_options *options,
+                            int32_t timeout_ms,
+                            voip_stun_answer *answer);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -29,14 +29,17 @@ mod ports;
 mod queue;
 mod recorder;
 mod signal;
+pub mod stun_query;
 pub mod thread;
 mod udp;
 mod worker;
 
 pub use call::{Call, CallMediaInfo};
 pub use call_keys::Gather;
+pub use clock::OsRng;
 pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};
 pub use phone::{AccountInfo, EventSink, Phone, PhoneStats, PhoneStatus};
+pub use stun_query::{stun_query, StunOptions};
 pub use thread::{caught, log_panic, panic_text};

@@ -3,7 +3,7 @@
 use crate::engine::error::{Error, ErrorKind};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_char, CStr, CString};
+use std::ffi::{c_char, CStr};
 
 /// What a function says: `VOIP_OK` is 0, every error is negative. The number of a status never changes.
 ///
@@ -179,16 +179,24 @@ const fn status_of(kind: ErrorKind) -> voip_status {
 }
 
 thread_local! {
-    static LAST_MESSAGE: RefCell<CString> = RefCell::new(CString::default());
+    /// With its NUL. Kept between failures, so that one on a real-time thread allocates nothing as a rule.
+    static LAST_MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     static LAST_ERRNO: Cell<i32> = const { Cell::new(0) };
 }
 
+/// Room for most sentences.
+const MESSAGE_BYTES: usize = 256;
+
 /// Keeps the sentence for `voip_last_error_message` and gives the status to return.
 pub(crate) fn report(fail: Fail) -> voip_status {
-    let bytes: Vec<u8> = fail.message.bytes().filter(|b| *b != 0).collect();
-    let text = CString::new(bytes).unwrap_or_default();
     // A thread that is ending has no thread-locals any more; then the status alone must do.
-    let _ = LAST_MESSAGE.try_with(|cell| cell.replace(text));
+    let _ = LAST_MESSAGE.try_with(|cell| {
+        let mut text = cell.borrow_mut();
+        text.clear();
+        text.reserve(MESSAGE_BYTES);
+        text.extend(fail.message.bytes().filter(|b| *b != 0));
+        text.push(0);
+    });
     let _ = LAST_ERRNO.try_with(|cell| cell.set(fail.errno));
     fail.status
 }
@@ -239,7 +247,11 @@ pub extern "C" fn voip_status_text(status: i32) -> *const c_char {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_last_error_message() -> *const c_char {
-    LAST_MESSAGE.try_with(|cell| cell.borrow().as_ptr()).unwrap_or(c"".as_ptr())
+    let text = |cell: &RefCell<Vec<u8>>| {
+        let text = cell.borrow();
+        (!text.is_empty()).then_some(text.as_ptr().cast())
+    };
+    LAST_MESSAGE.try_with(text).ok().flatten().unwrap_or(c"".as_ptr())
 }
 
 /// Gives the `errno` of the last failure on the calling thread when that was `VOIP_ERR_SYSTEM`, else 0.

@@ -32,6 +32,13 @@ const NOUNS: &[(u8, &str)] = &[
     (b'P' | 0x80, "phone"),
     (b'A' | 0x80, "account"),
     (b'C' | 0x80, "call"),
+    (b'm' | 0x80, "SIP message"),
+    (b'd' | 0x80, "SDP"),
+    (b's' | 0x80, "SRTP"),
+    (b'u' | 0x80, "STUN builder"),
+    (b'k' | 0x80, "codec"),
+    (b'b' | 0x80, "PCM buffer"),
+    (b'w' | 0x80, "WAV"),
 ];
 
 pub(crate) struct Table<T> {

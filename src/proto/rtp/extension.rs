@@ -34,6 +34,11 @@ impl<'a> ExtensionElements<'a> {
         ExtensionElements { form, rest: body }
     }
 
+    /// Bytes of the body that were not walked yet.
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
     fn next_one_byte(&mut self) -> Option<ExtensionElement<'a>> {
         loop {
             let (&head, rest) = self.rest.split_first()?;
@@ -86,6 +91,34 @@ impl<'a> Iterator for ExtensionElements<'a> {
     }
 }
 
+/// Writes one element at `at` and zeros up to the next word; gives where the next element goes. None: the buffer is too
+/// small, or identifier or length don't fit the profile (one byte: 1 to 14 and 1 to 16 bytes; two bytes: 1 to 255 and
+/// at most 255 bytes).
+pub fn write_element(profile: u16, id: u8, data: &[u8], body: &mut [u8], at: usize) -> Option<usize> {
+    let mut head = [id, 0];
+    let head = match profile {
+        0xbede => {
+            let length = u8::try_from(data.len().checked_sub(1)?).ok().filter(|n| *n < 16)?;
+            head[0] = (1..=14).contains(&id).then_some(id << 4 | length)?;
+            &head[..1]
+        }
+        p if p & 0xfff0 == 0x1000 && id != 0 => {
+            head[1] = u8::try_from(data.len()).ok()?;
+            &head[..]
+        }
+        _ => return None,
+    };
+    let end = at.checked_add(head.len() + data.len())?;
+    let whole = end.checked_next_multiple_of(4)?;
+    let place = body.get_mut(at..whole)?;
+    let (place, zeros) = place.split_at_mut(end - at);
+    let (first, rest) = place.split_at_mut(head.len());
+    first.copy_from_slice(head);
+    rest.copy_from_slice(data);
+    zeros.fill(0);
+    Some(end)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +145,23 @@ mod tests {
         assert_eq!(all.len(), 3);
         assert_eq!(all[0].data, b"");
         assert_eq!(all[2], ExtensionElement { id: 3, data: &[1, 2, 3, 4] });
+    }
+
+    #[test]
+    fn elements_that_are_written_are_read_again() {
+        for (profile, longest) in [(0xbede, 16), (0x1000, 255)] {
+            let mut body = [0xff; 300];
+            let data = [7; 255];
+            let at = write_element(profile, 3, &data[..longest], &mut body, 0).expect("room");
+            let at = write_element(profile, 14, &[1], &mut body, at).expect("room");
+            let end = at.next_multiple_of(4);
+            let all: Vec<_> = ExtensionElements::new(profile, &body[..end]).collect();
+            assert_eq!(all.iter().map(|e| (e.id, e.data.len())).collect::<Vec<_>>(), [(3, longest), (14, 1)]);
+            assert_eq!(write_element(profile, 0, &[1], &mut body, 0), None);
+        }
+        assert_eq!(write_element(0xbede, 15, &[1], &mut [0; 8], 0), None);
+        assert_eq!(write_element(0xbede, 1, &[0; 17], &mut [0; 80], 0), None);
+        assert_eq!(write_element(0xbede, 1, &[0; 3], &mut [0; 3], 0), None);
     }
 
     #[test]

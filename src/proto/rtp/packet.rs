@@ -38,9 +38,9 @@ impl PacketError {
     }
 }
 
-impl fmt::Display for PacketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl PacketError {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             PacketError::TooShort => "shorter than the 12 bytes of an RTP header",
             PacketError::Version => "the version is not 2",
             PacketError::CsrcTruncated => "the CSRC list is longer than the packet",
@@ -48,7 +48,13 @@ impl fmt::Display for PacketError {
             PacketError::Padding => "the padding count is 0 or more than there is",
             PacketError::Field => "a field is beyond its bits",
             PacketError::Buffer => "the buffer is too small",
-        })
+        }
+    }
+}
+
+impl fmt::Display for PacketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::session::{Attribute, Media};
 use crate::proto::rtp::PayloadFormat;
+use crate::proto::sip::ParseError;
 
 /// The formats of a stream in its order. An rtpmap overrides the static table; a format that neither
 /// names (an unknown dynamic type, text that is no payload type) is left out.
@@ -81,4 +82,60 @@ fn rtpmap(value: &str, payload_type: u8) -> Option<(&str, u32, u8)> {
         None => 1,
     };
     Some((name.trim(), clock_rate, channels))
+}
+
+/// A list as people write it: `PCMU,PCMA,L16/44100/2,opus/48000/2,telephone-event`. Names of RFC 3551 get their static
+/// payload types, telephone-event gets 101, others the free ones from 96 on.
+pub fn formats_of_list(list: &str) -> Result<Vec<PayloadFormat>, ParseError> {
+    let mut found: Vec<PayloadFormat> = Vec::new();
+    let mut offset = 0;
+    for item in list.split(',') {
+        let place = offset;
+        offset += item.len() + 1;
+        let error = |expected| ParseError { offset: place, expected };
+        let mut parts = item.trim().split('/');
+        let name = parts.next().filter(|n| !n.is_empty()).ok_or(error("a name of a codec"))?;
+        let mut number = |expected| match parts.next() {
+            Some(text) => text.parse::<u32>().ok().filter(|n| *n > 0).map(Some).ok_or(error(expected)),
+            None => Ok(None),
+        };
+        let rate = number("a clock rate")?;
+        let channels = number("a number of channels")?.unwrap_or(0);
+        let channels = u8::try_from(channels).map_err(|_| error("at most 255 channels"))?;
+        if parts.next().is_some() {
+            return Err(error("name/rate/channels"));
+        }
+        let taken = |pt: u8| found.iter().any(|f| f.payload_type == pt);
+        let format = match PayloadFormat::by_name(name, rate.unwrap_or(0), channels) {
+            Some(format) => format,
+            None if name.eq_ignore_ascii_case("telephone-event") && !taken(101) => {
+                PayloadFormat::telephone_event(101, rate.unwrap_or(8000))
+            }
+            None => {
+                let rate = rate.ok_or(error("a clock rate: the payload type is dynamic"))?;
+                let free = (96..=127).find(|pt| *pt != 101 && !taken(*pt));
+                let pt = free.ok_or(error("at most 31 dynamic payload types"))?;
+                PayloadFormat::new(pt, name, rate, channels.max(1))
+            }
+        };
+        if !found.iter().any(|f| same_format(f, &format)) {
+            found.push(format);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod list_tests {
+    use super::*;
+
+    #[test]
+    fn static_names_keep_their_types_and_others_get_free_ones() {
+        let list =
+            formats_of_list("pcma, L16/44100/2,opus/48000/2,telephone-event,speex/8000").expect("a list");
+        let types: Vec<u8> = list.iter().map(|f| f.payload_type).collect();
+        assert_eq!(types, [8, 10, 96, 101, 97]);
+        assert_eq!(formats_of_list("PCMU,,x").map_err(|e| e.offset), Err(5));
+        assert!(formats_of_list("opus").is_err() && formats_of_list("PCMU/0").is_err());
+    }
 }

@@ -45,9 +45,9 @@ pub enum SrtpError {
     Streams,
 }
 
-impl core::fmt::Display for SrtpError {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
+impl SrtpError {
+    pub const fn as_str(self) -> &'static str {
+        match self {
             SrtpError::Packet => "not an RTP or RTCP packet of the profile's least length",
             SrtpError::Auth => "the authentication tag does not fit",
             SrtpError::Replay => "the packet was seen before or is older than the replay window",
@@ -55,7 +55,13 @@ impl core::fmt::Display for SrtpError {
             SrtpError::Key => "master key or salt have the wrong length for the profile",
             SrtpError::KeyExhausted => "the master key has protected as many packets as it may",
             SrtpError::Streams => "too many synchronisation sources",
-        })
+        }
+    }
+}
+
+impl core::fmt::Display for SrtpError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 

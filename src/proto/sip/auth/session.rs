@@ -140,6 +140,26 @@ impl Session {
     }
 }
 
+impl Challenge {
+    /// The value of Authorization (or Proxy-Authorization) for this challenge by itself, with the caller's count and
+    /// cnonce: what a [`Session`] does for an account, without its memory.
+    pub fn answer(
+        &self,
+        method: &str,
+        uri: &str,
+        body: &[u8],
+        credentials: (&str, &str),
+        nc: u32,
+        cnonce: &str,
+    ) -> String {
+        let (user, password) = credentials;
+        let (algorithm, nonce, qop) = (self.algorithm, &*self.nonce, self.chosen_qop());
+        let answer = Answer { algorithm, method, uri, nonce, qop, nc, cnonce, body };
+        let response = answer.response(&digest::ha1(algorithm, user, &self.realm, password));
+        write(&answer, self, user, &response)
+    }
+}
+
 impl Space {
     fn authorize(
         &mut self,

@@ -5,6 +5,7 @@
 //! builders write. Nothing here decides what a message means for a call.
 
 mod build;
+mod draft;
 mod header_name;
 mod method;
 mod name_addr;
@@ -14,6 +15,7 @@ mod validate;
 mod via;
 
 pub use build::RequestBuilder;
+pub use draft::Draft;
 pub use header_name::HeaderName;
 pub use method::Method;
 pub use name_addr::NameAddr;
