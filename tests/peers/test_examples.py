@@ -89,7 +89,7 @@ def test_04_dial_and_record_records_what_it_hears(kit):
     phone = kit.phone("bob", "--on-call", "answer", "--audio", "tone:500")
     program = kit.start("04_dial_and_record", kit.example("04_dial_and_record"), phone.uri(), kit.path("heard.wav"), LOOP)
     phone.event("media", call=1, media="started")
-    phone.say("keys 1 123456789")
+    phone.say("keys 1 1www2")
     phone.event("dtmf_sent", call=1)
     phone.say("hangup 1")
     need(program.exit_code() == 0, "04_dial_and_record failed")

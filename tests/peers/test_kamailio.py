@@ -1,7 +1,9 @@
 """Through Kamailio as registrar and record-routing proxy."""
 
+import sys
+
 from audio import expect_tone
-from kit import Kamailio, need
+from kit import ROOT, Kamailio, need
 
 
 def pair(kit, server, *options):
@@ -113,3 +115,14 @@ def test_hold_and_resume_go_through_the_recorded_route(kit):
     bob.event("ended", call=1, cause="hangup", by="remote")
     alice.quit()
     bob.quit()
+
+
+def test_the_demo_goes_through_a_real_account(kit):
+    server = Kamailio(kit)
+    demo = kit.start(
+        "demo", sys.executable, ROOT / "tools" / "demo", "--build", kit.build, "--out", kit.folder("out"),
+        "--server", f"sip:127.0.0.1:{server.port}", "--user", "alice", "--password", "wonderland",
+    )
+    code = demo.exit_code(60)
+    need(code == 0, f"the demo left with {code}: {demo.last()}")
+    need("407 Proxy Authentication Required (INVITE)" in demo.text(), "the INVITE was not challenged")
