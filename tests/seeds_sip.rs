@@ -291,7 +291,7 @@ fn seed_25_options_notify_and_others_are_answered_politely() {
         (Method::Subscribe, Some("dialog"), 489),
         (Method::Message, None, 405),
         (Method::Publish, None, 405),
-        (Method::Other("BENOTIFY".into()), None, 501),
+        (Method::Other("BENOTIFY".into()), None, 405),
     ] {
         let mut script = Script::new();
         script.call_id = format!("{method:?}{event:?}").replace(['"', '(', ')'], "");

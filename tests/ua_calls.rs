@@ -201,7 +201,7 @@ fn requests_that_cannot_be_served_get_the_status_that_is_due() {
             Box::new(|s| s.start(Method::Invite).header(HeaderName::Require, "100rel, x").build().unwrap()),
         ),
         (415, Box::new(|s| s.start(Method::Invite).body("text/plain", b"hi").build().unwrap())),
-        (501, Box::new(|s| s.start(Method::Other("DANCE".into())).build().unwrap())),
+        (405, Box::new(|s| s.start(Method::Other("DANCE".into())).build().unwrap())),
         (405, Box::new(|s| s.start(Method::Register).build().unwrap())),
         (405, Box::new(|s| s.start(Method::Message).build().unwrap())),
         (481, Box::new(|s| s.start(Method::Bye).build().unwrap())),
@@ -242,7 +242,7 @@ fn requests_that_cannot_be_served_get_the_status_that_is_due() {
         assert_eq!(response.status(), status, "{}", String::from_utf8_lossy(&request));
         assert!(bench.parties[0].events.is_empty());
         match status {
-            405 | 501 => assert!(response.header(HeaderName::Allow).is_some()),
+            405 => assert!(response.header(HeaderName::Allow).is_some()),
             420 => assert_eq!(response.header(HeaderName::Unsupported), Some("100rel, x")),
             415 => assert_eq!(response.header(HeaderName::Accept), Some("application/sdp")),
             _ => {}
@@ -526,4 +526,21 @@ fn a_message_above_the_limit_is_counted() {
     let mut bench = Bench::with(1, |c| c.mtu_limit = 400);
     bench.dial(0, &format!("sip:bob@{SCRIPT}"));
     assert_eq!(bench.parties[0].agent.stats().oversize, 1);
+}
+
+#[test]
+fn a_late_2xx_for_a_call_that_is_over_is_ended_and_a_strangers_is_ignored() {
+    let mut bench = Bench::new(1);
+    bench.dial(0, &format!("sip:bob@{SCRIPT}"));
+    let invite = bench.next_request(Method::Invite);
+    bench.pass(Duration::from_secs(40));
+    assert_eq!(bench.parties[0].end().0, EndCause::Unreachable);
+    bench.inbox.clear();
+    let late = response(&invite, 200, "x", Some(SDP));
+    bench.inject(&late);
+    bench.next_request(Method::Ack);
+    bench.next_request(Method::Bye);
+    let forged = String::from_utf8(late).unwrap().replace(invite.from_tag().unwrap(), "forged");
+    bench.inject(forged.as_bytes());
+    assert!(bench.inbox.is_empty());
 }

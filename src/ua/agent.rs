@@ -9,6 +9,7 @@ use super::base::{Alarm, Asker, Base, Cx, Owner, Queued};
 use super::call::incoming::Invitation;
 use super::call::media::{check_offer, MediaError};
 use super::call::{acknowledge_and_end, end, Call, Order};
+use super::ended::Ended;
 use super::registration::NoResponse;
 use super::request::{self, answer_outside, retry_later};
 use super::target::parse_target;
@@ -31,6 +32,8 @@ pub struct Agent {
     /// INVITE server transactions of calls without a final response.
     invites: HashMap<ServerKey, Key>,
     accounts: Accounts,
+    /// Tags of our calls that are over: a 2xx may still come for them.
+    ended: Ended,
     next_call: u64,
     accept_calls: bool,
     stopping: Option<Time>,
@@ -49,6 +52,7 @@ impl Agent {
             by_tag: HashMap::new(),
             invites: HashMap::new(),
             accounts: Accounts::default(),
+            ended: Ended::default(),
             next_call: 1,
             stopping: None,
             stopped: false,
@@ -263,7 +267,9 @@ impl Agent {
         if call.is_over() {
             self.by_id.remove(&call.id);
             self.by_tag.remove(&call.local_tag);
-            self.calls.remove(key);
+            if let Some(call) = self.calls.remove(key).filter(|c| c.id.is_outgoing()) {
+                self.ended.insert(now, call.local_tag);
+            }
         }
         Some(result)
     }
@@ -399,8 +405,12 @@ impl Agent {
                     self.with_call(now, call, |c, cx| c.on_ack(cx, &message));
                 }
             }
+            // Without the look at the tag, a stranger could have us send to where it likes.
             Effect::StrayResponse { message, source } => {
-                acknowledge_and_end(&mut self.base, now, &message, Some(source));
+                let tag = message.from_tag().unwrap_or_default();
+                if self.by_tag.contains_key(tag) || self.ended.contains(tag) {
+                    acknowledge_and_end(&mut self.base, now, &message, Some(source));
+                }
             }
             Effect::AckTimeout { .. } => {}
             Effect::ServerEnded { key } => drop(self.invites.remove(&key)),
@@ -454,7 +464,6 @@ impl Agent {
         let call = self.call_of(message);
         let taken = call.and_then(|call| self.with_call(now, call, |c, cx| c.on_request(cx, key, message)));
         if taken != Some(true) {
-            // OPTIONS may ask an element behind a dialog that is gone (RFC 3261 section 12.2.2 still says 481).
             self.refuse(now, key, 481);
         }
     }

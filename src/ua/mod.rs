@@ -8,6 +8,7 @@ pub mod agent;
 pub mod api;
 mod base;
 mod call;
+mod ended;
 pub mod registration;
 mod request;
 mod target;

@@ -3,7 +3,7 @@
 use super::super::base::{Base, Owner, MAX_FORWARDS};
 use super::reach::hop_of;
 use crate::proto::sip::dialog::Dialog;
-use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder};
+use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder, Transport};
 use crate::util::Time;
 
 /// ACKs it and ends its dialog with a BYE. `source`: where to when the next hop is a name.
@@ -23,15 +23,14 @@ fn try_acknowledge_and_end(
     response: &Message,
     source: Option<Peer>,
 ) -> Option<()> {
-    let source = source?;
     let invite = likely_invite(response)?;
     let mut dialog = Dialog::from_response(&invite, response)?;
     dialog.confirm(response);
     let address = match dialog.next_hop().map(|uri| hop_of(&uri)) {
         Some((Ok(address), _)) => address,
-        _ => source.address,
+        _ => source?.address,
     };
-    let to = Peer { address, ..source };
+    let to = Peer { address, transport: source.map_or(Transport::Udp, |s| s.transport) };
     let local = base.local_towards(address.ip())?;
     let ack = dialog
         .request(&Method::Ack, Some(response.cseq()))
