@@ -15,6 +15,9 @@ use core::net::SocketAddr;
 const TURNAROUND: Duration = Duration::from_millis(6);
 /// The grid is moved by one sample of 8000 Hz a packet at most, so that the peer sees no jitter.
 const ALIGN_STEP: Duration = Duration::from_micros(125);
+/// In the long run the grid follows a peer's clock that is off by 200 parts in a million, and no more: two
+/// ends that follow each other must not chase each other.
+const ALIGN_DRIFT: Duration = Duration::from_micros(4);
 /// Nearer than this is near enough.
 const ALIGN_NEAR: Duration = Duration::from_micros(500);
 /// Packets behind which time is left out instead of sent in a burst.
@@ -197,24 +200,24 @@ impl Send {
         let carry = self.rest_sum / rate;
         self.rest_sum %= rate;
         self.next = self.next + self.frame + Duration::from_nanos(carry);
-        let Some(playout) = playout.filter(|_| !self.align_left.is_zero()) else { return };
-        self.align(playout + TURNAROUND);
+        self.align_left = (self.align_left + ALIGN_DRIFT).min(self.frame);
+        if let Some(playout) = playout {
+            self.align(playout);
+        }
     }
 
-    /// Moves the grid a step towards the instant `wanted` (modulo a packet's duration).
-    fn align(&mut self, wanted: Time) {
+    /// Moves the grid a step towards its place behind the playout tick. It never crosses that tick: a
+    /// host that writes back what it reads would be left with a frame more, and with its delay, for good.
+    fn align(&mut self, playout: Time) {
         let frame = self.frame.as_nanos() as i128;
-        let ahead = i128::from(wanted.as_nanos()) - i128::from(self.next.as_nanos());
-        let mut ahead = ahead.rem_euclid(frame);
-        if ahead > frame / 2 {
-            ahead -= frame;
-        }
-        if ahead.unsigned_abs() < ALIGN_NEAR.as_nanos() {
+        let behind = i128::from(self.next.as_nanos()) - i128::from(playout.as_nanos());
+        let wanted = TURNAROUND.min(self.frame / 2).as_nanos() as i128;
+        let excess = behind.rem_euclid(frame) - wanted;
+        if excess.unsigned_abs() < ALIGN_NEAR.as_nanos() || self.align_left < ALIGN_STEP {
             return;
         }
-        let step = ALIGN_STEP.min(self.align_left);
-        self.align_left -= step;
-        self.next = if ahead > 0 { self.next + step } else { self.next - step };
+        self.align_left -= ALIGN_STEP;
+        self.next = if excess > 0 { self.next - ALIGN_STEP } else { self.next + ALIGN_STEP };
     }
 
     fn tick<const N: usize>(
