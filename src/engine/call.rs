@@ -269,17 +269,18 @@ impl Call {
         }
     }
     fn require_undecided(&self, what: &str) -> Result<()> {
-        let state = self.state();
-        if state == CallState::Ended {
-            return Err(call_ended());
+        match self.state() {
+            CallState::Ended => Err(call_ended()),
+            _ if self.is_undecided() => Ok(()),
+            state => Err(wrong_state(what, state)),
         }
-        let undecided = self.0.claim.load(Ordering::Acquire) == CLAIM_NONE
+    }
+    /// It rings here, and nobody has answered, refused or ended it.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.0.direction == CallDirection::Incoming
+            && self.0.claim.load(Ordering::Acquire) == CLAIM_NONE
             && !self.0.ending.load(Ordering::Acquire)
-            && matches!(state, CallState::Ringing | CallState::Progress);
-        if self.0.direction == CallDirection::Incoming && undecided {
-            return Ok(());
-        }
-        Err(wrong_state(what, state))
+            && matches!(self.state(), CallState::Ringing | CallState::Progress)
     }
     fn decide(&self, what: &str, claim: u8, command: Command) -> Result<()> {
         self.require_undecided(what)?;

@@ -41,9 +41,6 @@ pub struct PhoneShared {
     pub(super) signal: Signal,
     status: AtomicI32,
     registry: Mutex<Registry>,
-    /// Calls for `wait_call`, once that was used.
-    incoming: Mutex<VecDeque<Call>>,
-    waits: AtomicBool,
     accept: AtomicBool,
     reserved: Mutex<HashMap<u16, PortLease>>,
     agent_stats: Mutex<AgentStats>,
@@ -55,6 +52,8 @@ pub struct PhoneShared {
 struct Registry {
     open: bool,
     calls: HashMap<CallId, Call>,
+    /// Calls for `wait_call`, from its first use on.
+    incoming: Option<VecDeque<Call>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -155,8 +154,6 @@ impl Phone {
             signal: Signal::new(),
             status: AtomicI32::new(PhoneStatus::Inactive as i32),
             registry: Mutex::default(),
-            incoming: Mutex::default(),
-            waits: AtomicBool::new(false),
             accept: AtomicBool::new(false),
             reserved: Mutex::default(),
             agent_stats: Mutex::default(),
@@ -193,11 +190,10 @@ impl Phone {
     pub fn wait_call(&self, timeout: Timeout) -> Result<Call> {
         self.link().dispatcher.refuse_in_callback()?;
         let shared = &self.0;
-        shared.waits.store(true, Ordering::Release);
+        shared.begin_to_wait();
         self.accept_calls(true);
         let next = || {
-            loop {
-                let Some(call) = lock(&shared.incoming).pop_front() else { break };
+            while let Some(call) = shared.next_incoming() {
                 if !call.has_ended() {
                     return Some(Ok(call));
                 }
@@ -371,9 +367,8 @@ impl PhoneShared {
         let left = {
             let mut registry = lock(&self.registry);
             registry.open = false;
-            std::mem::take(&mut registry.calls)
+            (std::mem::take(&mut registry.calls), registry.incoming.as_mut().map(std::mem::take))
         };
-        lock(&self.incoming).clear();
         drop(left);
     }
     fn room_for_a_call(&self) -> Result<()> {
@@ -401,16 +396,31 @@ impl PhoneShared {
         Ok(())
     }
     pub(super) fn register_incoming(&self, call: &Call) {
-        lock(&self.registry).calls.insert(call.id(), call.clone());
-        if self.waits.load(Ordering::Acquire) {
-            let mut incoming = lock(&self.incoming);
-            // As many as there can be live calls: older ones that ended unseen make room.
-            if incoming.len() >= self.config.max_calls {
-                incoming.retain(|c| !c.has_ended());
+        {
+            let mut registry = lock(&self.registry);
+            registry.calls.insert(call.id(), call.clone());
+            if let Some(incoming) = &mut registry.incoming {
+                // As many as there can be live calls: older ones that ended unseen make room.
+                if incoming.len() >= self.config.max_calls {
+                    incoming.retain(|c| !c.has_ended());
+                }
+                incoming.push_back(call.clone());
             }
-            incoming.push_back(call.clone());
         }
         self.signal.notify();
+    }
+    /// The first `wait_call` also gets those that ring already.
+    fn begin_to_wait(&self) {
+        let mut registry = lock(&self.registry);
+        if registry.incoming.is_none() {
+            let mut ringing: Vec<Call> =
+                registry.calls.values().filter(|c| c.is_undecided()).cloned().collect();
+            ringing.sort_by_key(|c| c.id());
+            registry.incoming = Some(ringing.into());
+        }
+    }
+    fn next_incoming(&self) -> Option<Call> {
+        lock(&self.registry).incoming.as_mut()?.pop_front()
     }
     pub(super) fn unregister(&self, id: CallId) {
         let call = lock(&self.registry).calls.remove(&id);

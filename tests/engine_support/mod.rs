@@ -30,13 +30,20 @@ impl Log {
     }
     /// The first answer of `find` to any event, those that were there before included.
     pub fn expect<T>(&self, what: &str, find: impl Fn(&Event) -> Option<T>) -> T {
+        self.expect_nth(what, 1, find)
+    }
+    /// As `expect`, but the answer to the `nth` event that `find` knows. `find` must not ask the log.
+    pub fn expect_nth<T>(&self, what: &str, mut nth: usize, find: impl Fn(&Event) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
         let mut events = self.events.lock().unwrap();
         let mut seen = 0;
         loop {
             while let Some(event) = events.get(seen) {
                 if let Some(found) = find(event) {
-                    return found;
+                    nth -= 1;
+                    if nth == 0 {
+                        return found;
+                    }
                 }
                 seen += 1;
             }
