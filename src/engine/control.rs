@@ -376,7 +376,7 @@ impl Control {
         }
         self.finish_late_ends(Time::MAX);
         self.resolver.stop();
-        self.shared.close_registry();
+        drop(self.shared.close_registry());
         let given_up = self.panics_in_a_row > MAX_PANICS;
         let status = if given_up { PhoneStatus::Failed } else { PhoneStatus::Stopped };
         let Control { shared, io, poll, .. } = self;

@@ -6,7 +6,7 @@ use super::clock;
 use super::config::PhoneConfig;
 use super::control_calls::session_config;
 use super::error::{Error, ErrorKind, Result};
-use super::event::Event;
+use super::event::{Event, EventKind};
 use super::link::{not_running, Dial, Link, ToControl};
 use super::phone_accounts::Accounts;
 use super::phone_life::Threads;
@@ -16,7 +16,8 @@ use super::signal::Signal;
 use super::thread;
 use crate::media::Session;
 use crate::proto::rtp::PayloadFormat;
-use crate::ua::{parse_target, AccountId, AccountStatus, AgentStats, CallId, DialOptions};
+use crate::ua::{self, parse_target, AccountId, AccountStatus, AgentStats, CallId, DialOptions};
+use crate::ua::{EndCause, EndInfo, EndedBy};
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -361,15 +362,30 @@ impl PhoneShared {
     pub(super) fn open_registry(&self) {
         lock(&self.registry).open = true;
     }
-    /// From here on no call can begin. Those that are in it get no more events.
-    pub(super) fn close_registry(&self) {
+    /// The control thread is gone without having ended anything: nobody shall wait for it.
+    pub(super) fn fail(&self) {
+        for call in self.close_registry() {
+            let (cause, by, reason) = (EndCause::LocalError, EndedBy::Engine, "internal error".into());
+            let end = EndInfo { cause, by, sip_code: 0, reason, reason_header: None };
+            call.shared().set_ended(end.clone());
+            let kind = EventKind::Ua(ua::Event::CallEnded { call: call.id(), end });
+            self.link.dispatcher.push(Event { call: Some(call), kind });
+        }
+        self.accounts_stopped();
+        self.link.dispatcher.push(Event { call: None, kind: EventKind::Phone(PhoneStatus::Failed) });
+        self.set_status(PhoneStatus::Failed);
+    }
+
+    /// From here on no call can begin. Those that were in it come back.
+    pub(super) fn close_registry(&self) -> Vec<Call> {
         self.link.set_running(false);
-        let left = {
+        let (calls, waiting) = {
             let mut registry = lock(&self.registry);
             registry.open = false;
             (std::mem::take(&mut registry.calls), registry.incoming.as_mut().map(std::mem::take))
         };
-        drop(left);
+        drop(waiting);
+        calls.into_values().collect()
     }
     fn room_for_a_call(&self) -> Result<()> {
         let registry = lock(&self.registry);

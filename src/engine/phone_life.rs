@@ -66,7 +66,13 @@ impl Phone {
         shared.open_registry();
         shared.set_status(PhoneStatus::Running);
         let hook = shared.config.thread_hook.clone();
-        let join = thread::spawn("voip-ctl", hook, move || control.run())?;
+        let phone = shared.clone();
+        let join = thread::spawn("voip-ctl", hook, move || {
+            if let Err(text) = thread::caught(|| control.run()) {
+                log::error!(target: "voip::engine", "the control thread panicked: {text}");
+                phone.fail();
+            }
+        })?;
         lock(&shared.threads).control = Some(join);
         self.post_accounts();
         Ok(())

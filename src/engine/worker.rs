@@ -102,6 +102,16 @@ impl WorkerHandle {
     }
 }
 
+/// However the control thread ends, its workers end too.
+impl Drop for WorkerHandle {
+    fn drop(&mut self) {
+        if self.join.is_some() {
+            self.send(ToWorker::Quit);
+            self.join();
+        }
+    }
+}
+
 /// Sends reports to the control thread. Room for one `Closed` a stream is kept.
 #[derive(Clone)]
 pub struct Reports {
