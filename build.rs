@@ -79,6 +79,9 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "stun",
         "stun_builder",
         "stun_query",
+        "pcm_buffer",
+        "codec",
+        "wav",
     ];
     ORDER.iter().map(|name| dir.join(name).with_extension("rs")).filter(|path| path.exists()).collect()
 }

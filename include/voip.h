@@ -38,6 +38,9 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_STUN_MESSAGE_INIT voip_sized_struct<voip_stun_message>()
 #define VOIP_STUN_OPTIONS_INIT voip_sized_struct<voip_stun_options>()
 #define VOIP_STUN_ANSWER_INIT voip_sized_struct<voip_stun_answer>()
+#define VOIP_WAV_INFO_INIT voip_sized_struct<voip_wav_info>()
+#define VOIP_CODEC_ENTRY_INIT voip_sized_struct<voip_codec_entry>()
+#define VOIP_PCM_BUFFER_STATS_INIT voip_sized_struct<voip_pcm_buffer_stats>()
 #else
 #define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
 #define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
@@ -57,6 +60,9 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_STUN_MESSAGE_INIT { .size = sizeof(voip_stun_message) }
 #define VOIP_STUN_OPTIONS_INIT { .size = sizeof(voip_stun_options) }
 #define VOIP_STUN_ANSWER_INIT { .size = sizeof(voip_stun_answer) }
+#define VOIP_WAV_INFO_INIT { .size = sizeof(voip_wav_info) }
+#define VOIP_CODEC_ENTRY_INIT { .size = sizeof(voip_codec_entry) }
+#define VOIP_PCM_BUFFER_STATS_INIT { .size = sizeof(voip_pcm_buffer_stats) }
 #endif
 
 
@@ -1123,6 +1129,27 @@ typedef int32_t voip_rtcp_item_kind;
 #endif // __cplusplus
 
 /**
+ * How the samples stand in a file.
+ */
+enum voip_wav_encoding
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_WAV_PCM = 0,
+    VOIP_WAV_FLOAT = 1,
+    VOIP_WAV_ALAW = 2,
+    VOIP_WAV_ULAW = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_wav_encoding voip_wav_encoding;
+#else
+typedef int32_t voip_wav_encoding;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * An account of a phone; it belongs to the phone and goes with it.
  */
 typedef struct voip_account voip_account;
@@ -1139,9 +1166,19 @@ typedef struct voip_account_config voip_account_config;
 typedef struct voip_call voip_call;
 
 /**
+ * A codec with the state of both directions. The host frees it with `voip_codec_free`.
+ */
+typedef struct voip_codec voip_codec;
+
+/**
  * Settings from which phones are made. The host frees it with `voip_config_free`.
  */
 typedef struct voip_config voip_config;
+
+/**
+ * A buffer of sound by timestamps. The host frees it with `voip_pcm_buffer_free`.
+ */
+typedef struct voip_pcm_buffer voip_pcm_buffer;
 
 /**
  * A phone: its sockets, threads, accounts and calls. The host frees it with `voip_phone_free`.
@@ -1167,6 +1204,11 @@ typedef struct voip_srtp voip_srtp;
  * A STUN message that grows attribute by attribute. The host frees it with `voip_stun_builder_free`.
  */
 typedef struct voip_stun_builder voip_stun_builder;
+
+/**
+ * A WAV file that is read or written. The host closes it with `voip_wav_close`.
+ */
+typedef struct voip_wav voip_wav;
 
 /**
  * Gets one line of the log. `target` is like `voip::sip`; both texts are borrowed and UTF-8. May run on any
@@ -2317,6 +2359,110 @@ typedef struct {
      */
     char local_address[64];
 } voip_stun_answer;
+
+/**
+ * Counters of a buffer, in frames. Begin with `VOIP_PCM_BUFFER_STATS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_pcm_buffer_stats).
+     */
+    size_t size;
+    /**
+     * Waiting to be read, holes included.
+     */
+    uint64_t available;
+    /**
+     * Taken in.
+     */
+    uint64_t written;
+    /**
+     * Of these, over others that were there.
+     */
+    uint64_t overwritten;
+    /**
+     * Not taken in: their place was read already.
+     */
+    uint64_t late;
+    /**
+     * Thrown away unread since newer ones needed the room.
+     */
+    uint64_t dropped;
+    /**
+     * Read, and real.
+     */
+    uint64_t read;
+    /**
+     * Silence read for holes between real ones.
+     */
+    uint64_t holes;
+    /**
+     * Silence read behind the last real one.
+     */
+    uint64_t padded;
+    /**
+     * How often a jump back started over.
+     */
+    uint64_t restarts;
+} voip_pcm_buffer_stats;
+
+/**
+ * A codec of this build. Begin with `VOIP_CODEC_ENTRY_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_codec_entry).
+     */
+    size_t size;
+    /**
+     * Static payload type.
+     */
+    int32_t payload_type;
+    /**
+     * Of the RTP timestamp, in Hz.
+     */
+    uint32_t clock_rate;
+    /**
+     * Of the samples, in Hz.
+     */
+    uint32_t audio_rate;
+    uint32_t channels;
+    /**
+     * Encoding name.
+     */
+    char name[16];
+} voip_codec_entry;
+
+/**
+ * What a file is. Begin with `VOIP_WAV_INFO_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_wav_info).
+     */
+    size_t size;
+    /**
+     * A `voip_wav_encoding`.
+     */
+    int32_t encoding;
+    /**
+     * In Hz.
+     */
+    uint32_t rate;
+    uint32_t channels;
+    /**
+     * Of one sample in the file.
+     */
+    uint32_t bits;
+    /**
+     * In the file; written so far.
+     */
+    uint64_t frames;
+    /**
+     * The next one to read or write.
+     */
+    uint64_t position;
+} voip_wav_info;
 
 #ifdef __cplusplus
 extern "C" {
@@ -6283,6 +6429,373 @@ voip_status voip_stun_query(const char *server,
                             const voip_stun_options *options,
                             int32_t timeout_ms,
                             voip_stun_answer *answer);
+
+/**
+ * Makes a buffer.
+ *
+ * @param format a `voip_sample_format`; it says what silence is.
+ * @param channels 1 to 8.
+ * @param capacity frames that it holds; older ones go when newer ones come. At most 64 MiB in all.
+ * @param out gets the handle; free it with `voip_pcm_buffer_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_new(int32_t format,
+                                uint32_t channels,
+                                size_t capacity,
+                                voip_pcm_buffer **out);
+
+/**
+ * Frees a buffer.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_free(voip_pcm_buffer *buffer);
+
+/**
+ * Sets how far a timestamp must jump back behind the next frame to read to mean a new beginning.
+ *
+ * @param frames 1 to 2147483647; 100000 if not set.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_set_rewind(voip_pcm_buffer *buffer, uint32_t frames);
+
+/**
+ * Puts frames at an RTP timestamp, one tick a frame; the wrap at 2^32 is nothing special. What lies before the next frame
+ * to read is late and left away, what was there is written over.
+ *
+ * @param timestamp of the first frame.
+ * @param pcm the frames in the format of the buffer.
+ * @param frames how many.
+ * @param taken gets how many were not late; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_write(voip_pcm_buffer *buffer,
+                                  uint32_t timestamp,
+                                  const void *pcm,
+                                  size_t frames,
+                                  size_t *taken);
+
+/**
+ * Takes the next frames; always fills all of `pcm`, holes and what is not there yet with silence.
+ *
+ * @param pcm gets the frames.
+ * @param frames how many.
+ * @param real gets how many of them were written by somebody; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_read(voip_pcm_buffer *buffer, void *pcm, size_t frames, size_t *real);
+
+/**
+ * Tells the RTP timestamp of the next frame to read.
+ *
+ * @param timestamp gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (nothing was written yet), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_get_timestamp(voip_pcm_buffer *buffer, uint32_t *timestamp);
+
+/**
+ * Forgets all frames; the counters stay.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_reset(voip_pcm_buffer *buffer);
+
+/**
+ * Tells the counters.
+ *
+ * @param stats gets them.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_pcm_buffer_get_stats(voip_pcm_buffer *buffer, voip_pcm_buffer_stats *stats);
+
+/**
+ * Counts the codecs of this build.
+ *
+ * @return how many `voip_codec_info` tells.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: none.
+ * Since: 0.1.0
+ */
+size_t voip_codec_count(void);
+
+/**
+ * Tells a codec of this build.
+ *
+ * @param index from 0 to `voip_codec_count` - 1.
+ * @param entry gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_info(size_t index, voip_codec_entry *entry);
+
+/**
+ * Makes a codec with fresh state.
+ *
+ * @param name like `PCMU`, without case.
+ * @param clock_rate of the RTP timestamp in Hz; 0: the first that the codec has.
+ * @param channels 0: the first that the codec has.
+ * @param out gets the handle; free it with `voip_codec_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _NO_CODEC (not in this build), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_new(const char *name,
+                           uint32_t clock_rate,
+                           uint32_t channels,
+                           voip_codec **out);
+
+/**
+ * Frees a codec.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_free(voip_codec *codec);
+
+/**
+ * Puts both directions back to their beginning.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_reset(voip_codec *codec);
+
+/**
+ * Tells how many bytes so many frames become, and how many frames are in so many bytes.
+ *
+ * @param frames gives; 0 is allowed.
+ * @param bytes gets the size of their payload; may be NULL.
+ * @param payload_len gives; 0 is allowed.
+ * @param payload_frames gets the frames in a payload of that size; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_get_sizes(voip_codec *codec,
+                                 size_t frames,
+                                 size_t *bytes,
+                                 size_t payload_len,
+                                 size_t *payload_frames);
+
+/**
+ * Encodes frames into one payload.
+ *
+ * @param pcm signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
+ * @param frames how many.
+ * @param buf gets the payload.
+ * @param len bytes of buf; `voip_codec_get_sizes` says how many are needed.
+ * @param written gets the bytes of the payload.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_encode(voip_codec *codec,
+                              const int16_t *pcm,
+                              size_t frames,
+                              uint8_t *buf,
+                              size_t len,
+                              size_t *written);
+
+/**
+ * Decodes one payload.
+ *
+ * @param payload of an RTP packet.
+ * @param payload_len bytes of it.
+ * @param pcm gets signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
+ * @param frames that pcm has room for.
+ * @param got gets how many frames came out.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_decode(voip_codec *codec,
+                              const uint8_t *payload,
+                              size_t payload_len,
+                              int16_t *pcm,
+                              size_t frames,
+                              size_t *got);
+
+/**
+ * Makes up frames for a lost packet from what was decoded last; it fades to silence within some 60 ms. With more than one
+ * channel it is silence.
+ *
+ * @param pcm gets the frames.
+ * @param frames how many.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_codec_conceal(voip_codec *codec,
+                               int16_t *pcm,
+                               size_t frames);
+
+/**
+ * Opens a file for reading: PCM of 8 to 32 bit, float of 32 and 64 bit, A-law and mu-law, plain and extensible. Sizes that
+ * lie are taken as what is there. All of it is read at once.
+ *
+ * @param path of the file.
+ * @param out gets the handle; close it with `voip_wav_close`.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: on the disk.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _SYSTEM, _CODEC (no WAV file, or a form that is not known), _LIMIT (too large),
+ *   _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_open(const char *path,
+                          voip_wav **out);
+
+/**
+ * Creates a file of 16 bit PCM, or writes over one that is there.
+ *
+ * @param path of the file.
+ * @param rate 1 to 768000 Hz.
+ * @param channels 1 to 8.
+ * @param out gets the handle; close it with `voip_wav_close`.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: on the disk.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _SYSTEM, _LIMIT, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_create(const char *path, uint32_t rate, uint32_t channels, voip_wav **out);
+
+/**
+ * Tells what the file is.
+ *
+ * @param info gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_get_info(voip_wav *wav, voip_wav_info *info);
+
+/**
+ * Sets the next frame to read.
+ *
+ * @param frame from 0; beyond the end is the end.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _STATE (a file that is written), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_seek(voip_wav *wav, uint64_t frame);
+
+/**
+ * Reads the next frames as signed 16 bit, all channels of a frame one after the other.
+ *
+ * @param pcm gets them.
+ * @param frames that pcm has room for.
+ * @param got gets how many came; 0 at the end.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _STATE (a file that is written), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_read(voip_wav *wav, int16_t *pcm, size_t frames, size_t *got);
+
+/**
+ * Appends frames of signed 16 bit, all channels of a frame one after the other. A disk that fails is told by
+ * `voip_wav_close`.
+ *
+ * @param pcm the frames.
+ * @param frames how many.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: no.
+ * Blocks: on the disk.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _STATE (a file that is read), _BUSY, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_write(voip_wav *wav,
+                           const int16_t *pcm,
+                           size_t frames);
+
+/**
+ * Closes a file; one that was written gets its sizes. The handle is stale afterwards, whatever is returned.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: no.
+ * Blocks: on the disk.
+ * Errors: VOIP_ERR_HANDLE, _SYSTEM (not all of it could be written), _BUSY, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_wav_close(voip_wav *wav);
 
 #ifdef __cplusplus
 }  // extern "C"

@@ -88,7 +88,7 @@ impl Call {
     }
 }
 
-fn read_bounded(path: &str) -> Result<Vec<u8>> {
+pub(super) fn read_bounded(path: &str) -> Result<Vec<u8>> {
     let what = || format!("reading {path}");
     let file = std::fs::File::open(path).map_err(|e| Error::system(&what(), &e))?;
     let mut bytes = Vec::new();

@@ -32,6 +32,7 @@ mod signal;
 pub mod stun_query;
 pub mod thread;
 mod udp;
+mod wav_file;
 mod worker;
 
 pub use call::{Call, CallMediaInfo};
@@ -41,5 +42,7 @@ pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};
 pub use phone::{AccountInfo, EventSink, Phone, PhoneStats, PhoneStatus};
+pub use recorder::WavFile;
 pub use stun_query::{stun_query, StunOptions};
 pub use thread::{caught, log_panic, panic_text};
+pub use wav_file::WavSource;

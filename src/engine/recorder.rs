@@ -168,7 +168,8 @@ impl WavFile {
         self.samples / u64::from(self.channels)
     }
 
-    fn write(&mut self, samples: &[i16]) {
+    /// Appends samples; what fails is told by `finish`.
+    pub fn write(&mut self, samples: &[i16]) {
         // The sizes of the format are 32 bits wide.
         let room = (u64::from(u32::MAX) - HEADER_BYTES as u64) / 2 - self.samples;
         if self.failed || samples.len() as u64 > room {
@@ -182,7 +183,7 @@ impl WavFile {
     }
 
     /// False if something of it could not be written.
-    fn finish(&mut self) -> bool {
+    pub fn finish(&mut self) -> bool {
         let header = self.header();
         let done = self
             .file

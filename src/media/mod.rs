@@ -10,6 +10,7 @@ pub mod jitter;
 pub mod latch;
 pub mod meter;
 pub mod params;
+pub mod pcm_buffer;
 pub mod player;
 pub mod playout;
 pub mod recorder;
