@@ -1,0 +1,107 @@
+//! In steady state a session allocates nothing: counted by the allocator itself.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::SocketAddr;
+use voip::media::{PlaySource, Session, SessionConfig, StreamParams};
+use voip::proto::rtp::{PayloadFormat, RtpBuilder, RtpHeader, TelephoneEvent};
+use voip::util::{Duration, SeededRng, Time};
+
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|c| c.set(c.get() + 1));
+        System.alloc(layout)
+    }
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        System.dealloc(p, layout);
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations() -> u64 {
+    COUNT.with(Cell::get)
+}
+
+fn steady_state(host_rate: u32) -> u64 {
+    let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
+    let config = SessionConfig {
+        host_rate,
+        read_ring_frames: host_rate as usize / 5,
+        write_ring_frames: host_rate as usize / 5,
+        ..SessionConfig::default()
+    };
+    let mut rng = SeededRng::new(1);
+    let (mut session, mut host) = Session::new(config, &mut rng, Time::ZERO);
+    let pcmu = PayloadFormat::static_format(0).expect("static");
+    let params = StreamParams {
+        remote: Some(peer),
+        codec: pcmu.clone(),
+        receive: vec![pcmu, PayloadFormat::telephone_event(101, 8000)],
+        telephone_event: Some(101),
+        telephone_event_receive: Some(101),
+        ptime_ms: 20,
+        sending: true,
+        receiving: true,
+    };
+    session.configure(Time::ZERO, &params).expect("G.711");
+    session.play(PlaySource::Tone { hz: 440, level: 3000, frames: u64::MAX }, 1).expect("room");
+    let frames = host_rate as usize / 50;
+    let mut pcm = vec![0i16; frames * 2];
+    let mut before = 0;
+    let mut sent = 0;
+    for n in 0..3000u32 {
+        if n == 200 {
+            before = allocations();
+        }
+        let now = Time::from_millis(u64::from(n) * 20);
+        let header = RtpHeader {
+            payload_type: if n % 100 < 6 { 101 } else { 0 },
+            marker: false,
+            sequence: n as u16,
+            timestamp: n * 160,
+            ssrc: 7,
+        };
+        let event = TelephoneEvent { event: 5, end: n % 100 == 5, volume: 10, duration: 160 }.to_bytes();
+        let payload: &[u8] = if n % 100 < 6 { &event } else { &[0x55; 160] };
+        let mut packet = [0; 200];
+        let len = RtpBuilder::new(header, payload).write(&mut packet).expect("room");
+        // Every thirtieth is lost.
+        if n % 30 != 17 {
+            session.handle_packet(now, peer, &mut packet[..len]);
+        }
+        for at in [2, 7, 12, 19] {
+            let at = now + Duration::from_millis(at);
+            session.handle_deadline(at, &mut |_, _| sent += 1);
+        }
+        while session.poll_event().is_some() {}
+        session.take_wake();
+        let got = host.reader.read(&mut pcm);
+        host.writer.write(&pcm[..got]);
+    }
+    assert!(sent > 2900, "{sent}");
+    assert!(session.stats().rx_concealed_frames > 0);
+    allocations() - before
+}
+
+#[test]
+fn a_minute_of_packets_losses_and_keys_allocates_nothing() {
+    for rate in [8000, 48_000, 44_100] {
+        assert_eq!(steady_state(rate), 0, "host at {rate} Hz");
+    }
+}
+
+#[test]
+fn the_counter_counts() {
+    let before = allocations();
+    std::hint::black_box(vec![1u8; 10]);
+    assert_eq!(allocations(), before + 1);
+}
