@@ -2415,7 +2415,7 @@ typedef struct {
      */
     size_t size;
     /**
-     * Static payload type.
+     * Static payload type; -1: the session chooses a dynamic one.
      */
     int32_t payload_type;
     /**
@@ -2995,8 +2995,8 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
 /**
  * Sets which codecs are offered and accepted, by preference.
  *
- * @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always
- *   offered.
+ * @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`; the last two with
+ *   a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
  *
  * Thread: any.
  * Callback: yes.

@@ -14,6 +14,7 @@ use super::ports::{PortLease, PortPool};
 use super::queue::Dispatcher;
 use super::signal::Signal;
 use super::thread;
+use crate::media::codec::CodecInfo;
 use crate::media::Session;
 use crate::proto::rtp::PayloadFormat;
 use crate::ua::{self, parse_target, AccountId, AccountStatus, AgentStats, CallId, DialOptions};
@@ -444,11 +445,11 @@ impl PhoneShared {
     }
 }
 
+/// By names: `G722`, or with a rate where there are several: `L16/16000`, `DVI4/22050`.
 fn find_codecs(names: &[String]) -> Result<Vec<PayloadFormat>> {
     let mut found: Vec<PayloadFormat> = Vec::new();
     for name in names {
-        let format = PayloadFormat::by_name(name.trim(), 8000, 1).filter(|f| f.is("PCMU") || f.is("PCMA"));
-        let Some(format) = format else {
+        let Some(format) = find_codec(name.trim(), found.len()) else {
             return Err(Error::new(ErrorKind::NoCodec, format!("no codec named {name:?}")));
         };
         if !found.iter().any(|f| f.same_encoding(&format)) {
@@ -460,6 +461,17 @@ fn find_codecs(names: &[String]) -> Result<Vec<PayloadFormat>> {
     }
     Ok(found)
 }
+
+/// A format without a static payload type takes one that nothing else of ours has.
+fn find_codec(name: &str, found: usize) -> Option<PayloadFormat> {
+    let info = CodecInfo::for_calls(name)?;
+    let dynamic = FIRST_DYNAMIC.saturating_add(u8::try_from(found).ok()?);
+    let payload_type = info.payload_type.unwrap_or(dynamic);
+    (payload_type <= 127).then(|| PayloadFormat::new(payload_type, info.name, info.clock_rate, info.channels))
+}
+
+/// Above 101, which everyone uses for telephone-event.
+const FIRST_DYNAMIC: u8 = 102;
 
 fn check_headers(options: &DialOptions) -> Result<()> {
     for (name, value) in &options.headers {

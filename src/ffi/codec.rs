@@ -5,9 +5,8 @@ use super::error::{voip_status, Fail, FfiResult};
 use super::panic::guard;
 use super::sized::{self, SizeFirst};
 use super::strings;
-use crate::media::codec::{Codec, Decoder, Encoder};
+use crate::media::codec::{codec_list, Codec, CodecInfo, CodecKind, Decoder, Encoder};
 use crate::media::conceal::Concealer;
-use crate::proto::rtp::{PayloadFormat, StaticPayload};
 use std::ffi::c_char;
 use std::mem::size_of;
 
@@ -32,7 +31,7 @@ alone!(Coder, voip_codec, b'k', "codec");
 pub struct voip_codec_entry {
     /// sizeof(voip_codec_entry).
     pub size: usize,
-    /// Static payload type.
+    /// Static payload type; -1: the session chooses a dynamic one.
     pub payload_type: i32,
     /// Of the RTP timestamp, in Hz.
     pub clock_rate: u32,
@@ -75,14 +74,13 @@ pub extern "C" fn voip_codec_count() -> usize {
 #[no_mangle]
 pub unsafe extern "C" fn voip_codec_info(index: usize, entry: *mut voip_codec_entry) -> voip_status {
     guard(|| {
-        let (row, codec) =
-            entries().nth(index).ok_or_else(|| Fail::range(format!("there is no codec {index}")))?;
+        let row = entries().nth(index).ok_or_else(|| Fail::range(format!("there is no codec {index}")))?;
         let told = voip_codec_entry {
             size: size_of::<voip_codec_entry>(),
-            payload_type: i32::from(row.payload_type),
-            clock_rate: codec.clock_rate,
-            audio_rate: codec.audio_rate,
-            channels: u32::from(codec.channels),
+            payload_type: row.payload_type.map_or(-1, i32::from),
+            clock_rate: row.clock_rate,
+            audio_rate: row.audio_rate,
+            channels: u32::from(row.channels),
             name: alone::array(row.name),
         };
         unsafe { sized::write(entry, &told) }
@@ -111,16 +109,16 @@ pub unsafe extern "C" fn voip_codec_new(
     guard(|| {
         let make = || {
             let name = unsafe { strings::filled(name, "name") }?;
-            let fits = |(row, codec): &(&StaticPayload, Codec)| {
+            let fits = |row: &&CodecInfo| {
                 row.name.eq_ignore_ascii_case(name)
-                    && (clock_rate == 0 || codec.clock_rate == clock_rate)
-                    && (channels == 0 || u32::from(codec.channels) == channels)
+                    && (clock_rate == 0 || row.clock_rate == clock_rate)
+                    && (channels == 0 || u32::from(row.channels) == channels)
             };
-            let Some((_, codec)) = entries().find(fits) else {
+            let Some(row) = entries().find(fits) else {
                 let text = format!("there is no codec {name}/{clock_rate}/{channels} in this build");
                 return Err(Fail::new(voip_status::VOIP_ERR_NO_CODEC, text));
             };
-            Ok(Coder::new(codec))
+            Ok(Coder::new(row.codec()))
         };
         unsafe { alone::make(out, make) }
     })
@@ -315,10 +313,7 @@ impl Coder {
     }
 }
 
-/// What of RFC 3551's table this build can code.
-fn entries() -> impl Iterator<Item = (&'static StaticPayload, Codec)> {
-    StaticPayload::table().iter().filter_map(|row| {
-        let format = PayloadFormat::static_format(row.payload_type).ok()?;
-        Some((row, Codec::from_format(&format)?))
-    })
+/// All but comfort noise, whose payloads say nothing of how long they last.
+fn entries() -> impl Iterator<Item = &'static CodecInfo> {
+    codec_list().iter().filter(|row| row.kind != CodecKind::Cn)
 }

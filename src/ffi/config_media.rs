@@ -6,6 +6,7 @@ use super::panic::guard;
 use super::strings;
 use super::types::*;
 use crate::engine::{AudioFormat, SampleFormat};
+use crate::media::codec::CodecInfo;
 use std::ffi::c_char;
 use std::time::Duration;
 
@@ -42,8 +43,8 @@ pub unsafe extern "C" fn voip_config_set_rtp_ports(
 
 /// Sets which codecs are offered and accepted, by preference.
 ///
-/// @param names separated by commas, without case: `PCMU`, `PCMA`. Keys (telephone-event) are always
-///   offered.
+/// @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`; the last two with
+///   a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -202,20 +203,18 @@ pub unsafe extern "C" fn voip_config_set_rtp_timeout(
     })
 }
 
-/// The codecs of this build.
-const CODECS: &[&str] = &["PCMU", "PCMA"];
-
 fn codec_list(names: &str) -> Result<Vec<String>, Fail> {
     let mut list: Vec<String> = Vec::new();
     for name in names.split(',').map(str::trim) {
-        let Some(known) = CODECS.iter().find(|codec| codec.eq_ignore_ascii_case(name)) else {
-            let text = format!("codec \"{name}\" is unknown, there are {}", CODECS.join(", "));
+        let Some(info) = CodecInfo::for_calls(name) else {
+            let text = format!("codec \"{name}\" is unknown, there are PCMU, PCMA, G722, L16, DVI4");
             return Err(Fail::new(voip_status::VOIP_ERR_NO_CODEC, text));
         };
-        if list.iter().any(|codec| codec == known) {
+        let known = format!("{}/{}", info.name, info.clock_rate);
+        if list.contains(&known) {
             return Err(Fail::argument(format!("codec \"{name}\" is named twice")));
         }
-        list.push((*known).to_owned());
+        list.push(known);
     }
     Ok(list)
 }
