@@ -3004,7 +3004,8 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
  * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _NO_CODEC.
  * Since: 0.1.0
  */
-voip_status voip_config_set_codecs(voip_config *config, const char *names);
+voip_status voip_config_set_codecs(voip_config *config,
+                                   const char *names);
 
 /**
  * Sets how much audio goes into one packet unless the other side wants it otherwise (RFC 4566 `ptime`).

@@ -259,7 +259,8 @@ impl Phone {
         let (link, shared) = (self.link(), &self.0);
         let counters = &link.counters;
         PhoneStats {
-            agent: *lock(&shared.agent_stats),
+            // What the host added counts at once; the agent's own figures are those of its last round.
+            agent: AgentStats { accounts: lock(&shared.accounts).len(), ..*lock(&shared.agent_stats) },
             events_dropped: link.dispatcher.dropped(),
             events_waiting: link.dispatcher.waiting(),
             media_packets_in: counters.media_packets_in.get(),

@@ -26,6 +26,12 @@ impl Default for Accounts {
     }
 }
 
+impl Accounts {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+}
+
 struct Entry {
     config: AccountConfig,
     status: AccountStatus,
