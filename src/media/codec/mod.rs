@@ -177,7 +177,8 @@ const NOISE_ORDER: usize = 10;
 pub enum Encoder {
     Pcmu,
     Pcma,
-    G722(g722::Encoder),
+    /// Boxed: a G.711 session, of which there are thousands, need not be as large.
+    G722(Box<g722::Encoder>),
     L16,
     Dvi4(dvi4::State),
     Cn,
@@ -188,7 +189,7 @@ impl Encoder {
         match codec.kind {
             CodecKind::Pcmu => Encoder::Pcmu,
             CodecKind::Pcma => Encoder::Pcma,
-            CodecKind::G722 => Encoder::G722(g722::Encoder::default()),
+            CodecKind::G722 => Encoder::G722(Box::default()),
             CodecKind::L16 => Encoder::L16,
             CodecKind::Dvi4 => Encoder::Dvi4(dvi4::State::default()),
             CodecKind::Cn => Encoder::Cn,
@@ -211,10 +212,10 @@ impl Encoder {
 pub enum Decoder {
     Pcmu,
     Pcma,
-    G722(g722::Decoder),
+    G722(Box<g722::Decoder>),
     L16,
     Dvi4(dvi4::State),
-    Cn(cn::Generator),
+    Cn(Box<cn::Generator>),
 }
 
 impl Decoder {
@@ -222,10 +223,10 @@ impl Decoder {
         match codec.kind {
             CodecKind::Pcmu => Decoder::Pcmu,
             CodecKind::Pcma => Decoder::Pcma,
-            CodecKind::G722 => Decoder::G722(g722::Decoder::default()),
+            CodecKind::G722 => Decoder::G722(Box::default()),
             CodecKind::L16 => Decoder::L16,
             CodecKind::Dvi4 => Decoder::Dvi4(dvi4::State::default()),
-            CodecKind::Cn => Decoder::Cn(cn::Generator::new(1)),
+            CodecKind::Cn => Decoder::Cn(Box::new(cn::Generator::new(1))),
         }
     }
     /// One packet's payload; samples written. What `out` can't hold is left away. Comfort noise fills all

@@ -57,13 +57,13 @@ impl Band {
     /// An output level of an inverse quantizer at the present step.
     #[inline]
     pub fn level(&self, table: i16) -> i32 {
-        self.step * i32::from(table) >> 15
+        (self.step * i32::from(table)) >> 15
     }
 
     /// LOGSCL, SCALEL and their sisters of the high band.
     #[inline]
     pub fn scale(&mut self, multiplier: i16, scale: Scale) {
-        self.log = ((self.log * 127 >> 7) + i32::from(multiplier)).clamp(0, scale.max_log);
+        self.log = (((self.log * 127) >> 7) + i32::from(multiplier)).clamp(0, scale.max_log);
         let mantissa = i32::from(ANTILOG[(self.log >> 6 & 31) as usize]);
         let shift = scale.unit - (self.log >> 11);
         self.step = if shift < 0 { mantissa << -shift } else { mantissa >> shift } << 2;
@@ -88,10 +88,10 @@ impl Band {
         let first = sat(self.poles[0] * 4);
         let turned = sat(if same(self.partial[0]) { -first } else { first });
         let lean = if same(self.partial[1]) { 128 } else { -128 };
-        let second = ((turned >> 7) + lean + (self.poles[1] * 32_512 >> 15)).clamp(-12_288, 12_288);
+        let second = ((turned >> 7) + lean + ((self.poles[1] * 32_512) >> 15)).clamp(-12_288, 12_288);
         let push = if same(self.partial[0]) { 192 } else { -192 };
         let bound = 15_360 - second;
-        self.poles = [(push + (self.poles[0] * 32_640 >> 15)).clamp(-bound, bound), second];
+        self.poles = [(push + ((self.poles[0] * 32_640) >> 15)).clamp(-bound, bound), second];
     }
 
     /// UPZERO, with the shift of the differences.
@@ -101,7 +101,7 @@ impl Band {
         for (zero, past) in self.zeros.iter_mut().zip(&self.differences) {
             // All ones when the signs differ: the push is negated.
             let sign = (difference ^ past) >> 31;
-            *zero = ((push ^ sign) - sign) + (*zero * 32_640 >> 15);
+            *zero = ((push ^ sign) - sign) + ((*zero * 32_640) >> 15);
         }
         self.differences.copy_within(0..5, 1);
         self.differences[0] = difference;
@@ -123,7 +123,7 @@ impl Band {
 /// A coefficient (times 2^14) and a sample: doubled with saturation, then the upper half.
 #[inline]
 fn product(coefficient: i32, sample: i32) -> i32 {
-    coefficient * sat(sample * 2) >> 15
+    (coefficient * sat(sample * 2)) >> 15
 }
 
 /// To the 16 bits that every variable of the Recommendation has.

@@ -83,7 +83,7 @@ impl Encoder {
         let magnitude = (difference ^ difference >> 31) as u16;
         let step = self.low.step as u32;
         let reached: u16 =
-            DECISIONS.iter().map(|&d| u16::from((u32::from(d) * step >> 16) as u16 <= magnitude)).sum();
+            DECISIONS.iter().map(|&d| u16::from(((u32::from(d) * step) >> 16) as u16 <= magnitude)).sum();
         let reached = reached.min(29) as u8;
         let code = match (difference < 0, reached) {
             (false, _) => 61 - reached,
@@ -102,7 +102,7 @@ impl Encoder {
         let difference = sat(sample - self.high.predicted);
         let magnitude = difference ^ difference >> 31;
         // QUANTH: one decision level; the inner interval has the odd code.
-        let inner = u8::from(magnitude < 564 * self.high.step >> 12);
+        let inner = u8::from(magnitude < (564 * self.high.step) >> 12);
         let code = if difference < 0 { inner } else { 2 + inner };
         let quantized = self.high.level(QM2[usize::from(code)]);
         self.high.scale(HIGH_MULTIPLIERS[usize::from(code)], HIGH);
