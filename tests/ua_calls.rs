@@ -195,7 +195,8 @@ fn an_offer_without_a_common_codec_is_488_before_the_host_hears_of_it() {
 
 #[test]
 fn requests_that_cannot_be_served_get_the_status_that_is_due() {
-    let cases: Vec<(u16, Box<dyn Fn(&mut Script) -> Vec<u8>>)> = vec![
+    type Case = (u16, Box<dyn Fn(&mut Script) -> Vec<u8>>);
+    let cases: Vec<Case> = vec![
         (
             420,
             Box::new(|s| s.start(Method::Invite).header(HeaderName::Require, "100rel, x").build().unwrap()),

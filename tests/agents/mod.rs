@@ -75,16 +75,21 @@ impl Party {
     }
 }
 
+/// From, to, bytes.
+type Datagram = (SocketAddr, SocketAddr, Vec<u8>);
+
+type Loss = Box<dyn FnMut(&[u8]) -> bool>;
+
 pub struct Bench {
     pub now: Time,
     pub parties: Vec<Party>,
-    wire: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
+    wire: VecDeque<Datagram>,
     /// What was sent to nobody here: the scripted peer's inbox.
     pub inbox: VecDeque<(SocketAddr, Message)>,
-    /// Everything sent, as (from, to, bytes).
-    pub log: Vec<(SocketAddr, SocketAddr, Vec<u8>)>,
+    /// Everything sent.
+    pub log: Vec<Datagram>,
     /// Says which datagrams get lost.
-    pub lose: Box<dyn FnMut(&[u8]) -> bool>,
+    pub lose: Loss,
 }
 
 pub fn addr(text: &str) -> SocketAddr {

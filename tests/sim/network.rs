@@ -48,6 +48,8 @@ pub struct Network {
     pub duplicate: u64,
     /// Chance of being overtaken: comes up to ten delays later.
     pub reorder: u64,
+    /// Chance that some of its bytes become others.
+    pub corrupt: u64,
     pub delay: Duration,
     pub jitter: Duration,
     /// Addresses that nothing reaches and nothing leaves.
@@ -59,14 +61,14 @@ pub struct Network {
 }
 
 impl Network {
-    /// The delays of all copies that arrive.
-    pub fn carry(&mut self, now: Time, packet: &Packet, rng: &mut SeededRng) -> Vec<Duration> {
+    /// All copies that arrive, and when.
+    pub fn carry(&mut self, now: Time, packet: Packet, rng: &mut SeededRng) -> Vec<(Duration, Packet)> {
         self.sent += 1;
         if self.cut_off.contains(&packet.from) || self.cut_off.contains(&packet.to) {
             self.lost += 1;
             return Vec::new();
         }
-        let verdict = self.filter.as_mut().map_or(Verdict::Pass, |f| f(now, packet));
+        let verdict = self.filter.as_mut().map_or(Verdict::Pass, |f| f(now, &packet));
         let extra = match verdict {
             Verdict::Drop => {
                 self.lost += 1;
@@ -82,7 +84,11 @@ impl Network {
                 self.lost += 1;
                 continue;
             }
-            arrive.push(extra + self.one_delay(rng));
+            let mut copy = packet.clone();
+            if rng.below(1000) < self.corrupt {
+                corrupt(&mut copy.bytes, rng);
+            }
+            arrive.push((extra + self.one_delay(rng), copy));
         }
         arrive
     }
@@ -95,5 +101,27 @@ impl Network {
             Duration::ZERO
         };
         self.delay + jitter + held_up
+    }
+}
+
+/// Bytes that mean something to a parser.
+const MARKS: &[u8] = b"\r\n\0 ,;:<>\"@=%0";
+
+/// Overwrites, removes, repeats or cuts off a few bytes.
+fn corrupt(bytes: &mut Vec<u8>, rng: &mut SeededRng) {
+    for _ in 0..=rng.below(3) {
+        let at = rng.below(bytes.len() as u64) as usize;
+        let until = (at + 1 + rng.below(8) as usize).min(bytes.len());
+        match rng.below(5) {
+            0 => bytes.truncate(at),
+            1 => drop(bytes.drain(at..until)),
+            2 => {
+                let again = bytes[at..until].to_vec();
+                bytes.splice(at..at, again);
+            }
+            3 if at < until => bytes[at] = MARKS[rng.below(MARKS.len() as u64) as usize],
+            _ if at < until => bytes[at] = rng.below(256) as u8,
+            _ => {}
+        }
     }
 }

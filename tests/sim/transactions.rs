@@ -1,6 +1,8 @@
 //! The transaction layer alone between two nodes of a bad network.
 
 use super::layer_node::LayerNode;
+use super::network::Verdict;
+use super::proxy::Proxy;
 use super::world::{Shared, World};
 use std::net::SocketAddr;
 use voip::proto::sip::transaction::TimerName;
@@ -85,4 +87,55 @@ fn a_partition_times_out_at_one_side_and_at_the_other_without_an_ack() {
     for name in [TimerName::C, TimerName::E, TimerName::F] {
         assert!(client.fired.contains(&name), "seed 3: {name:?}");
     }
+}
+
+#[test]
+fn through_a_forking_proxy_every_request_has_one_end() {
+    for (seed, status) in [(4, 486), (5, 200)] {
+        let mut world = World::new(seed);
+        world.network.loss = 100;
+        world.network.jitter = Duration::from_millis(30);
+        let s = world.fork_seed();
+        let client = world.add(LayerNode::new(address(1), s));
+        for last in [2, 3] {
+            let mut server = LayerNode::new(address(last), world.fork_seed());
+            server.invite_status = status;
+            world.add(server);
+        }
+        let mut proxy = Proxy::new(address(9), world.fork_seed());
+        proxy.users.insert("x".into(), vec![address(2), address(3)]);
+        let proxy = world.add(proxy);
+        for _ in 0..300 {
+            client.borrow_mut().request(address(9), &Method::Invite);
+            world.run_for(Duration::from_millis(20));
+        }
+        world.run_idle(Duration::from_secs(500));
+        let client = client.borrow();
+        let answered = client.outcomes.values().filter(|o| o.finals.contains(&status)).count();
+        // A lost 2xx is its user's to send again, and there is no user here.
+        let least = if status == 200 { 270 } else { 295 };
+        assert!(answered > least, "seed {seed}: {answered} of 300");
+        assert!(client.outcomes.values().all(|o| o.ended == 1), "seed {seed}");
+        assert!(proxy.borrow().forwarded["INVITE"] >= 300, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_request_that_comes_long_after_its_copy_was_answered_is_absorbed() {
+    let (mut world, client, server) = bad_world(6);
+    world.network.loss = 0;
+    world.network.duplicate = 0;
+    let mut seen = 0;
+    world.network.filter = Some(Box::new(move |_, packet| {
+        seen += u32::from(packet.word() == "OPTIONS");
+        match (seen, packet.word().as_str()) {
+            (1, "OPTIONS") => Verdict::Delay(Duration::from_secs(20)),
+            _ => Verdict::Pass,
+        }
+    }));
+    client.borrow_mut().request(address(2), &Method::Options);
+    world.run_idle(Duration::from_secs(100));
+    assert!(server.borrow().arrived.values().all(|&n| n == 1), "seed 6: it came up once");
+    assert_eq!(client.borrow().outcomes.values().next().map(|o| o.finals.clone()), Some(vec![200]), "seed 6");
+    assert!(client.borrow().layer.counters().stray >= 1, "seed 6: the answer to the late copy");
 }

@@ -145,16 +145,16 @@ impl World {
         for byte in at.iter().chain(to.as_bytes()).chain(&packet.bytes) {
             self.fingerprint = (self.fingerprint ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
-        let arrivals = self.network.carry(self.now, &packet, &mut self.rng);
+        let line = format!("{} -> {} {}", packet.from, packet.to, packet.word());
+        let arrivals = self.network.carry(self.now, packet, &mut self.rng);
         if self.trace.len() == TRACE {
             self.trace.pop_front();
         }
         let fate = if arrivals.is_empty() { " lost" } else { "" };
-        let ms = self.now.as_millis();
-        self.trace.push_back(format!("{ms} {} -> {} {}{fate}", packet.from, packet.to, packet.word()));
-        for delay in arrivals {
+        self.trace.push_back(format!("{} {line}{fate}", self.now.as_millis()));
+        for (delay, packet) in arrivals {
             self.sent += 1;
-            self.under_way.insert((self.now + delay, self.sent), packet.clone());
+            self.under_way.insert((self.now + delay, self.sent), packet);
         }
     }
 }

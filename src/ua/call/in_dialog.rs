@@ -316,7 +316,9 @@ impl Call {
         if is_gone(status) {
             return self.on_gone(cx, &response);
         }
-        self.media.tell_again(cx.base, self.id);
+        if self.stream == StreamState::Open {
+            self.media.tell_again(cx.base, self.id);
+        }
     }
     fn on_reinvited(&mut self, cx: &mut Cx<'_>, response: &Message) {
         let Some(talking) = self.talking() else { return };
@@ -333,7 +335,7 @@ impl Call {
         match taken {
             Ok(()) => {
                 self.media.settle();
-                self.media.announce(cx.base, self.id);
+                self.announce_media(cx);
                 self.sync_media(cx);
             }
             Err(error) => {
@@ -379,6 +381,9 @@ impl Call {
         if sip_code == 408 {
             let why = EndInfo { sip_code, reason, ..end(EndCause::Unreachable, EndedBy::Engine) };
             let _ = self.leave(cx, why);
+        } else if self.talking().is_some_and(|t| t.leaving.is_some()) {
+            // Our BYE was faster than something else of ours: the call ends as it was meant to.
+            self.finish_leaving(cx);
         } else {
             self.finish(cx, EndInfo { sip_code, reason, ..end(EndCause::Hangup, EndedBy::Remote) });
         }
@@ -474,7 +479,7 @@ impl Call {
                 let _ = self.leave(cx, end(error.cause(), EndedBy::Engine));
                 return;
             }
-            self.media.announce(cx.base, self.id);
+            self.announce_media(cx);
         }
         self.sync_media(cx);
     }

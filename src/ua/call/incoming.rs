@@ -120,7 +120,7 @@ impl Call {
         if let Some(offered) = self.offered() {
             offered.answer = sdp;
         }
-        self.media.announce(cx.base, self.id);
+        self.announce_media(cx);
         self.report(cx, CallState::Progress, 183, "");
         Ok(())
     }
@@ -163,7 +163,7 @@ impl Call {
         let hop = dialog.next_hop();
         self.phase = Phase::Talking(Box::new(Talking::callee(dialog, answer)));
         self.follow_hop(cx, hop);
-        self.media.announce(cx.base, self.id);
+        self.announce_media(cx);
         self.report(cx, CallState::Answered, 200, "OK");
         Ok(())
     }

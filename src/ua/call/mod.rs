@@ -165,6 +165,12 @@ impl Call {
     pub fn on_media_timeout(&mut self, cx: &mut Cx<'_>) {
         let _ = self.hang_up(cx, end(EndCause::MediaTimeout, EndedBy::Engine));
     }
+    /// Nothing once the stream is closed: answers that come while the BYE is under way change no media.
+    fn announce_media(&mut self, cx: &mut Cx<'_>) {
+        if self.stream == StreamState::Open {
+            self.media.announce(cx.base, self.id);
+        }
+    }
     fn close_media(&mut self, cx: &mut Cx<'_>) {
         if self.stream == StreamState::Open {
             cx.base.media(MediaCommand::Close { call: self.id });

@@ -305,7 +305,7 @@ impl Call {
             }
         }
         if early_media {
-            self.media.announce(cx.base, self.id);
+            self.announce_media(cx);
         }
         if status == 180 {
             self.report(cx, CallState::Ringing, status, response.reason());
@@ -352,7 +352,7 @@ impl Call {
                 let _ = self.leave(cx, why);
             }
             (None, Ok(_)) => {
-                self.media.announce(cx.base, self.id);
+                self.announce_media(cx);
                 self.report(cx, CallState::Answered, response.status(), response.reason());
                 self.sync_media(cx);
             }

@@ -84,7 +84,7 @@ impl Call {
             talking.answer = answer;
         }
         if !offers {
-            self.media.announce(cx.base, self.id);
+            self.announce_media(cx);
         }
     }
     fn refuse_offer(&self, cx: &mut Cx<'_>, key: ServerKey, error: media::MediaError) {
@@ -126,7 +126,7 @@ impl Call {
             }
         });
         if sdp.is_some() {
-            self.media.announce(cx.base, self.id);
+            self.announce_media(cx);
         }
     }
 

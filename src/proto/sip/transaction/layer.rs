@@ -67,6 +67,8 @@ pub struct Layer {
     merge_ids: HashMap<Arc<str>, Key>,
     queue: TimerQueue,
     secret: [u8; 32],
+    /// Responses of others pass through here.
+    forwarding: bool,
     counters: Counters,
     /// Room for the identity that is looked up.
     scratch: String,
@@ -100,6 +102,7 @@ impl Layer {
             merge_ids: HashMap::new(),
             queue: TimerQueue::default(),
             secret: [0; 32],
+            forwarding: false,
             counters: Counters::default(),
             scratch: String::new(),
         }
@@ -108,6 +111,11 @@ impl Layer {
     /// The secret behind the To tags of responses that the layer sends by itself.
     pub fn set_secret(&mut self, secret: [u8; 32]) {
         self.secret = secret;
+    }
+
+    /// For a proxy: responses with more than one Via are its business too.
+    pub fn set_forwarding(&mut self, forwarding: bool) {
+        self.forwarding = forwarding;
     }
 
     /// A To tag for a response without state: the same for the same request, and only for it
@@ -239,7 +247,7 @@ impl Layer {
         out: &mut Vec<Effect>,
     ) {
         // 8.1.3.3: more than one Via, and it was meant for somebody behind us.
-        if message.values(HeaderName::Via).nth(1).is_some() {
+        if !self.forwarding && message.values(HeaderName::Via).nth(1).is_some() {
             self.counters.malformed += 1;
             return;
         }
@@ -535,11 +543,8 @@ impl Layer {
     }
     /// Forgets every transaction, without an effect: the agent has stopped.
     pub fn clear(&mut self) {
-        let (timers, max, secret, counters) =
-            (self.timers, self.max_transactions, self.secret, self.counters);
-        *self = Layer::new(timers, max);
-        self.secret = secret;
-        self.counters = counters;
+        let Layer { timers, max_transactions, secret, forwarding, counters, .. } = *self;
+        *self = Layer { secret, forwarding, counters, ..Layer::new(timers, max_transactions) };
     }
 }
 
