@@ -56,6 +56,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "config_media",
         "account_config",
         "phone",
+        "message",
         "phone_info",
         "account",
         "call",

@@ -1491,6 +1491,54 @@ typedef struct {
 } voip_call_stats;
 
 /**
+ * A message from outside (RFC 3428).
+ */
+typedef struct {
+    size_t size;
+    /**
+     * The account that it came for; NULL if it came without one.
+     */
+    voip_account *account;
+    /**
+     * The sender's URI. Never NULL.
+     */
+    const char *from_uri;
+    /**
+     * The sender's display name, without quotes; empty if none.
+     */
+    const char *from_name;
+    /**
+     * Like `text/plain;charset=UTF-8`. Never NULL.
+     */
+    const char *content_type;
+    /**
+     * The bytes as they came, without a NUL behind them.
+     */
+    const uint8_t *body;
+    size_t body_len;
+} voip_message_info;
+
+/**
+ * What became of a message of this side.
+ */
+typedef struct {
+    size_t size;
+    /**
+     * Which one: what `voip_phone_send_message` gave.
+     */
+    uint64_t message_id;
+    /**
+     * The final SIP status: 2xx means that it was taken. 408 and 503 also stand for silence and transport
+     * errors, 513 for a request that is too large for UDP, 0 for one that could not be sent at all.
+     */
+    int32_t sip_code;
+    /**
+     * Its phrase, or what happened. Never NULL.
+     */
+    const char *reason;
+} voip_message_result_info;
+
+/**
  * The host's callbacks; each may be NULL. Begin with `VOIP_CALLBACKS_INIT`.
  *
  * Events of one phone come one at a time and in order, on the library's thread or in
@@ -1556,6 +1604,14 @@ typedef struct {
      * Statistics, as often as `voip_call_set_stats_interval` asked for.
      */
     void (*on_call_stats)(voip_call *call, const voip_call_stats *stats, void *user);
+    /**
+     * Somebody sent a message; it was answered with 200. Without this callback senders hear 405.
+     */
+    void (*on_message)(voip_phone *phone, const voip_message_info *info, void *user);
+    /**
+     * What became of a message; exactly once for each `voip_phone_send_message` that succeeded.
+     */
+    void (*on_message_result)(voip_phone *phone, const voip_message_result_info *info, void *user);
 } voip_callbacks;
 
 /**
@@ -3291,7 +3347,8 @@ voip_status voip_phone_free(voip_phone *phone);
 /**
  * Sets the callbacks, before or after the start; from the next event on the new table is used.
  *
- * @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls.
+ * @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls,
+ *   `on_message` for messages.
  * @param user handed to every callback.
  * @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not
  *   called if this function fails.
@@ -3394,6 +3451,31 @@ voip_status voip_phone_dial(voip_phone *phone,
                             const char *target,
                             const voip_call_options *options,
                             voip_call **out);
+
+/**
+ * Sends a message outside of any call (MESSAGE, RFC 3428). `on_message_result` tells what became of it.
+ *
+ * @param account through which one; NULL: the default account if there is one.
+ * @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number.
+ * @param content_type of the body; NULL: `text/plain;charset=UTF-8`.
+ * @param body the bytes; copied. May be NULL if len is 0.
+ * @param len how many, at most 1300. RFC 3428 allows no larger request over UDP, and the headers count: what is
+ *   too large with them ends as 513 without being sent.
+ * @param id gets the number that `on_message_result` names, before that can come; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE (too long), _STATE (not running), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_phone_send_message(voip_phone *phone,
+                                    voip_account *account,
+                                    const char *target,
+                                    const char *content_type,
+                                    const void *body,
+                                    size_t len,
+                                    uint64_t *id);
 
 /**
  * Tells how the phone is.

@@ -15,7 +15,7 @@ use super::phone::{PhoneShared, PhoneStatus};
 use super::thread;
 use super::worker::{self, Report, Reports, WorkerHandle};
 use crate::proto::sip::{Peer, Transport};
-use crate::ua::{self, Agent, AgentConfig, CallId, Command, EndCause, Output};
+use crate::ua::{self, Agent, AgentConfig, CallId, Command, EndCause, MessageId, Output};
 use crate::util::Time;
 use crossbeam_channel as channel;
 use mio::unix::SourceFd;
@@ -51,6 +51,7 @@ pub struct Control {
     timer: TimerFd,
     more: bool,
     told_accept: bool,
+    told_accept_messages: bool,
     /// When a stop is over, whatever the agent says.
     force_at: Option<Time>,
     stopped: bool,
@@ -89,6 +90,7 @@ impl Control {
         let resolver = new_resolver(&shared);
         Ok(Control {
             told_accept: shared.accepts(),
+            told_accept_messages: false,
             shared,
             agent,
             io,
@@ -151,9 +153,15 @@ impl Control {
         self.arm();
     }
 
-    /// Calls are refused while nobody listens, and while nobody takes the events about them.
+    /// Calls and messages are refused while nobody listens, and while nobody takes the events about them.
     fn tell_accept(&mut self) {
-        let accept = self.shared.accepts() && !self.shared.link.dispatcher.is_full();
+        let room = !self.shared.link.dispatcher.is_full();
+        let messages = self.shared.accepts_messages() && room;
+        if messages != self.told_accept_messages {
+            self.told_accept_messages = messages;
+            self.command(Command::AcceptMessages(messages));
+        }
+        let accept = self.shared.accepts() && room;
         if accept != self.told_accept {
             self.told_accept = accept;
             self.command(Command::AcceptCalls(accept));
@@ -263,18 +271,27 @@ impl Control {
     }
 
     pub(super) fn command(&mut self, command: Command) {
-        let call = call_of(&command);
+        let (call, message) = (call_of(&command), message_of(&command));
         match self.tell(|agent, now| agent.handle_command(now, command)) {
             Some(Ok(())) => {}
             Some(Err(error)) => {
                 log::debug!(target: "voip::engine", "a command came too late: {error:?}");
+                if let Some(message) = message {
+                    self.message_failed(message, &Error::from(error).message);
+                }
             }
             None => {
                 if let Some(call) = call {
                     self.end_by_force(call, EndCause::LocalError, "internal error");
                 }
+                if let Some(message) = message {
+                    self.message_failed(message, "internal error");
+                }
             }
         }
+    }
+    fn message_failed(&mut self, message: MessageId, reason: &str) {
+        self.event(ua::Event::MessageResult { message, sip_code: 0, reason: reason.into() });
     }
 
     fn dial(&mut self, dial: Dial) {
@@ -371,6 +388,9 @@ impl Control {
                     self.calls.add(dial.call.clone(), dial.session);
                     self.end_by_force(dial.call.id(), EndCause::Shutdown, "the phone was stopped");
                 }
+                ToControl::Command(Command::SendMessage { message, .. }) => {
+                    self.message_failed(message, "the phone was stopped");
+                }
                 _ => {}
             }
         }
@@ -449,6 +469,13 @@ fn call_of(command: &Command) -> Option<CallId> {
         | Command::SetDirection { call, .. }
         | Command::SendInfoDtmf { call, .. }
         | Command::Transfer { call, .. } => Some(*call),
+        _ => None,
+    }
+}
+
+fn message_of(command: &Command) -> Option<MessageId> {
+    match command {
+        Command::SendMessage { message, .. } => Some(*message),
         _ => None,
     }
 }

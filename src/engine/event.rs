@@ -22,11 +22,13 @@ pub enum EventKind {
 }
 
 impl Event {
-    /// What a host that doesn't pump may lose; all of it can be asked for later. A call's beginning and end can't.
+    /// What a host that doesn't pump may lose; all of it can be asked for later. A call's beginning and end
+    /// and messages can't.
     pub(super) fn may_be_dropped(&self) -> bool {
         use ua::Event as Ua;
         match &self.kind {
             EventKind::Ua(Ua::IncomingCall { .. } | Ua::OutgoingCall { .. } | Ua::CallEnded { .. }) => false,
+            EventKind::Ua(Ua::Message { .. } | Ua::MessageResult { .. }) => false,
             EventKind::Ua(Ua::AccountRemoved { .. } | Ua::Stopped) | EventKind::Phone(_) => false,
             EventKind::Ua(_) | EventKind::Media(_) | EventKind::CallStats(_) => true,
         }

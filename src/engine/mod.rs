@@ -25,6 +25,7 @@ mod link;
 pub mod phone;
 mod phone_accounts;
 mod phone_life;
+mod phone_messages;
 mod ports;
 mod queue;
 mod recorder;

@@ -44,6 +44,7 @@ pub struct PhoneShared {
     status: AtomicI32,
     registry: Mutex<Registry>,
     accept: AtomicBool,
+    accept_messages: AtomicBool,
     reserved: Mutex<HashMap<u16, PortLease>>,
     agent_stats: Mutex<AgentStats>,
     user_data: AtomicUsize,
@@ -157,6 +158,7 @@ impl Phone {
             status: AtomicI32::new(PhoneStatus::Inactive as i32),
             registry: Mutex::default(),
             accept: AtomicBool::new(false),
+            accept_messages: AtomicBool::new(false),
             reserved: Mutex::default(),
             agent_stats: Mutex::default(),
             user_data: AtomicUsize::new(0),
@@ -184,6 +186,13 @@ impl Phone {
     /// Somebody listens for incoming calls (a callback is set, or wait_call is used).
     pub fn accept_calls(&self, yes: bool) {
         if self.0.accept.swap(yes, Ordering::AcqRel) != yes {
+            let _ = self.link().post(ToControl::Look);
+        }
+    }
+
+    /// Somebody listens for messages.
+    pub fn accept_messages(&self, yes: bool) {
+        if self.0.accept_messages.swap(yes, Ordering::AcqRel) != yes {
             let _ = self.link().post(ToControl::Look);
         }
     }
@@ -232,7 +241,7 @@ impl Phone {
         Ok(call)
     }
 
-    fn complete_target(&self, account: Option<AccountId>, target: &str) -> Result<String> {
+    pub(super) fn complete_target(&self, account: Option<AccountId>, target: &str) -> Result<String> {
         let domain = match account {
             Some(account) => Some(self.account_domain(account)?),
             None => None,
@@ -356,6 +365,9 @@ impl PhoneShared {
     }
     pub(super) fn accepts(&self) -> bool {
         self.accept.load(Ordering::Acquire)
+    }
+    pub(super) fn accepts_messages(&self) -> bool {
+        self.accept_messages.load(Ordering::Acquire)
     }
     pub(super) fn publish_agent_stats(&self, stats: AgentStats) {
         *lock(&self.agent_stats) = stats;

@@ -136,6 +136,38 @@ pub struct voip_record_info {
     pub ok: i32,
 }
 
+/// A message from outside (RFC 3428).
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_message_info {
+    pub size: usize,
+    /// The account that it came for; NULL if it came without one.
+    pub account: *mut voip_account,
+    /// The sender's URI. Never NULL.
+    pub from_uri: *const c_char,
+    /// The sender's display name, without quotes; empty if none.
+    pub from_name: *const c_char,
+    /// Like `text/plain;charset=UTF-8`. Never NULL.
+    pub content_type: *const c_char,
+    /// The bytes as they came, without a NUL behind them.
+    pub body: *const u8,
+    pub body_len: usize,
+}
+
+/// What became of a message of this side.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_message_result_info {
+    pub size: usize,
+    /// Which one: what `voip_phone_send_message` gave.
+    pub message_id: u64,
+    /// The final SIP status: 2xx means that it was taken. 408 and 503 also stand for silence and transport
+    /// errors, 513 for a request that is too large for UDP, 0 for one that could not be sent at all.
+    pub sip_code: i32,
+    /// Its phrase, or what happened. Never NULL.
+    pub reason: *const c_char,
+}
+
 /// The host's callbacks; each may be NULL. Begin with `VOIP_CALLBACKS_INIT`.
 ///
 /// Events of one phone come one at a time and in order, on the library's thread or in
@@ -198,6 +230,18 @@ pub struct voip_callbacks {
     /// Statistics, as often as `voip_call_set_stats_interval` asked for.
     pub on_call_stats:
         Option<unsafe extern "C" fn(call: *mut voip_call, stats: *const voip_call_stats, user: *mut c_void)>,
+    /// Somebody sent a message; it was answered with 200. Without this callback senders hear 405.
+    pub on_message: Option<
+        unsafe extern "C" fn(phone: *mut voip_phone, info: *const voip_message_info, user: *mut c_void),
+    >,
+    /// What became of a message; exactly once for each `voip_phone_send_message` that succeeded.
+    pub on_message_result: Option<
+        unsafe extern "C" fn(
+            phone: *mut voip_phone,
+            info: *const voip_message_result_info,
+            user: *mut c_void,
+        ),
+    >,
 }
 
 unsafe impl SizeFirst for voip_callbacks {

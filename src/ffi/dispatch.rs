@@ -80,6 +80,15 @@ impl Delivery<'_> {
         if let ua::Event::AccountStatus { account, status, sip_code, reason, expires, retry_in } = event {
             return self.account(*account, *status, *sip_code, reason, *expires, *retry_in);
         }
+        match event {
+            ua::Event::Message { account, from_name, from_uri, content_type, body } => {
+                return self.message(*account, from_name, from_uri, content_type, body);
+            }
+            ua::Event::MessageResult { message, sip_code, reason } => {
+                return self.message_result(message.0, *sip_code, reason);
+            }
+            _ => {}
+        }
         let Some(call) = self.call else { return };
         match event {
             ua::Event::IncomingCall { info, .. } => self.incoming(call, info),
@@ -128,6 +137,32 @@ impl Delivery<'_> {
             retry_in_ms: retry_in.map_or(-1, |t| i64::try_from(t.as_millis()).unwrap_or(i64::MAX)),
         };
         tell!(self.on_account_status(account, &info));
+    }
+
+    fn message(&self, account: Option<AccountId>, name: &str, uri: &str, kind: &str, body: &[u8]) {
+        let account = account.and_then(|id| self.shared.account_handle(id).ok());
+        let (name, uri, kind) = (text(name), text(uri), text(kind));
+        let info = voip_message_info {
+            size: size_of::<voip_message_info>(),
+            account: account.unwrap_or(std::ptr::null_mut()),
+            from_uri: uri.as_ptr(),
+            from_name: name.as_ptr(),
+            content_type: kind.as_ptr(),
+            body: body.as_ptr(),
+            body_len: body.len(),
+        };
+        tell!(self.on_message(self.shared.handle(), &info));
+    }
+
+    fn message_result(&self, message_id: u64, sip_code: u16, reason: &str) {
+        let reason = text(reason);
+        let info = voip_message_result_info {
+            size: size_of::<voip_message_result_info>(),
+            message_id,
+            sip_code: i32::from(sip_code),
+            reason: reason.as_ptr(),
+        };
+        tell!(self.on_message_result(self.shared.handle(), &info));
     }
 
     fn incoming(&self, call: &CallObject, info: &CallInfo) {

@@ -26,6 +26,7 @@ mod error;
 mod handle;
 mod library;
 mod log;
+mod message;
 mod objects;
 mod panic;
 mod payload;

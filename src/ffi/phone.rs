@@ -71,7 +71,8 @@ pub unsafe extern "C" fn voip_phone_free(phone: *mut voip_phone) -> voip_status 
 
 /// Sets the callbacks, before or after the start; from the next event on the new table is used.
 ///
-/// @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls.
+/// @param callbacks copied; NULL: none. Setting `on_incoming_call` opens the phone for calls,
+///   `on_message` for messages.
 /// @param user handed to every callback.
 /// @param destroy may be NULL; called once with `user` when the table was replaced or the phone freed. Not
 ///   called if this function fails.
@@ -95,9 +96,11 @@ pub unsafe extern "C" fn voip_phone_set_callbacks(
             false => Some(unsafe { sized::read(callbacks) }?),
         };
         let listens = table.is_some_and(|table| table.on_incoming_call.is_some());
+        let reads = table.is_some_and(|table| table.on_message.is_some());
         let user = User { pointer: user, destroy };
         let set = table.map(|table| Arc::new(CallbackSet { table, user }));
         object.shared.replace_callbacks(set);
+        object.engine.accept_messages(reads);
         object.engine.accept_calls(listens || object.shared.waits.load(Ordering::Acquire));
         Ok(())
     })

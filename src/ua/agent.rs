@@ -10,10 +10,12 @@ use super::call::incoming::Invitation;
 use super::call::media::{check_offer, MediaError};
 use super::call::{acknowledge_and_end, end, Call, Order};
 use super::ended::Ended;
+use super::message::{self, Messages};
 use super::registration::NoResponse;
-use super::request::{self, answer_outside, retry_later};
+use super::request::{self, answer_outside, check_header, retry_later};
 use super::target::parse_target;
 use super::trace;
+use super::way::Way;
 use crate::proto::sdp::Direction;
 use crate::proto::sip::transaction::{ClientKey, Effect, ServerKey};
 use crate::proto::sip::{HeaderName, Message, Method, Peer, Transport};
@@ -32,6 +34,7 @@ pub struct Agent {
     /// INVITE server transactions of calls without a final response.
     invites: HashMap<ServerKey, Key>,
     accounts: Accounts,
+    messages: Messages,
     /// Tags of our calls that are over: a 2xx may still come for them.
     ended: Ended,
     next_call: u64,
@@ -52,6 +55,7 @@ impl Agent {
             by_tag: HashMap::new(),
             invites: HashMap::new(),
             accounts: Accounts::default(),
+            messages: Messages::default(),
             ended: Ended::default(),
             next_call: 1,
             stopping: None,
@@ -134,6 +138,13 @@ impl Agent {
                 self.accept_calls = yes;
                 Ok(())
             }
+            Command::SendMessage { message, account, target, text } => {
+                self.send_message(now, message, account, &target, text)
+            }
+            Command::AcceptMessages(yes) => {
+                self.base.accept_messages = yes;
+                Ok(())
+            }
             Command::Stop { deadline } => self.stop(now, deadline),
         }
     }
@@ -151,6 +162,9 @@ impl Agent {
         match self.base.queries.remove(&query) {
             Some(Asker::Call(key)) => self.tell(now, key, |c, cx| c.on_resolved(cx, query, addresses)),
             Some(Asker::Account(id)) => self.accounts.on_resolved(&mut self.base, now, id, query, addresses),
+            Some(Asker::Message(id)) => {
+                self.on_message(now, id, |m, cx| m.on_resolved(cx, id, query, addresses));
+            }
             None => {}
         }
         self.work(now);
@@ -323,17 +337,19 @@ impl Agent {
         target: &str,
         options: DialOptions,
     ) -> Result<Order, UaError> {
+        let way = self.way(account, target, options.display_name.clone())?;
+        let Way { target, route, hop, transport, from, display, user } = way;
+        Ok(Order { id, account, target, route, hop, transport, from, display, user, options })
+    }
+    fn way(&self, account: Option<AccountId>, target: &str, display: Option<String>) -> Result<Way, UaError> {
         let known = match account {
             Some(id) => Some(self.accounts.get(id).filter(|a| !a.is_removing()).ok_or(UaError::Unknown)?),
             None => None,
         };
         let target = parse_target(target, known.map(|a| a.domain()).as_deref())?;
         let (hop, route) = known.map_or((target.clone(), None), |a| a.way());
-        let display = options.display_name.clone();
         let display = display.or_else(|| known.and_then(|a| a.config.display_name.clone()));
-        Ok(Order {
-            id,
-            account,
+        Ok(Way {
             target,
             route,
             hop,
@@ -341,8 +357,31 @@ impl Agent {
             from: known.map(|a| a.address_of_record()),
             display: display.unwrap_or_default(),
             user: known.map_or(NO_USER.to_owned(), |a| a.config.user.clone()),
-            options,
         })
+    }
+
+    // Messages.
+
+    fn send_message(
+        &mut self,
+        now: Time,
+        id: MessageId,
+        account: Option<AccountId>,
+        target: &str,
+        text: Text,
+    ) -> Result<(), UaError> {
+        if self.stopping.is_some() {
+            return Err(UaError::State);
+        }
+        let way = self.way(account, target, None)?;
+        let config = account.and_then(|id| self.accounts.get(id)).map(|a| &a.config);
+        let mut cx = Cx { now, base: &mut self.base, account: config };
+        self.messages.send(&mut cx, id, account, way, text)
+    }
+    /// Lends a message what it needs to act.
+    fn on_message(&mut self, now: Time, id: MessageId, act: impl FnOnce(&mut Messages, &mut Cx<'_>)) {
+        let account = self.messages.account(id).and_then(|id| self.accounts.get(id)).map(|a| &a.config);
+        act(&mut self.messages, &mut Cx { now, base: &mut self.base, account });
     }
 
     // Accounts.
@@ -382,6 +421,9 @@ impl Agent {
                 Some(Owner::Account(id)) => {
                     self.accounts.on_no_response(&mut self.base, now, id, NoResponse::Timeout);
                 }
+                Some(Owner::Message(id)) => {
+                    self.on_message(now, id, |m, cx| m.on_no_response(cx, id, 408, "no response"));
+                }
                 Some(Owner::Orphan) | None => {}
             },
             Effect::TransportError { key } => match self.base.owners.get(&key).map(|o| o.owner.clone()) {
@@ -390,6 +432,9 @@ impl Agent {
                 }
                 Some(Owner::Account(id)) => {
                     self.accounts.on_no_response(&mut self.base, now, id, NoResponse::Transport);
+                }
+                Some(Owner::Message(id)) => {
+                    self.on_message(now, id, |m, cx| m.on_no_response(cx, id, 503, "transport error"));
                 }
                 Some(Owner::Orphan) | None => {}
             },
@@ -430,6 +475,9 @@ impl Agent {
                 self.with_call(now, call, |c, cx| c.on_response(cx, sent, request.as_deref(), message));
             }
             Owner::Account(id) => self.accounts.on_response(&mut self.base, now, id, &message),
+            Owner::Message(id) => {
+                self.on_message(now, id, |m, cx| m.on_response(cx, id, request.as_deref(), &message));
+            }
             Owner::Orphan => {}
         }
     }
@@ -441,7 +489,7 @@ impl Agent {
     // Requests of others.
 
     fn on_request(&mut self, now: Time, key: ServerKey, message: &Message, source: Peer) {
-        if let Err(refusal) = request::check(message) {
+        if let Err(refusal) = request::check(&self.base, message) {
             return request::refuse(&mut self.base, now, key, &refusal);
         }
         if message.to_tag().is_some() {
@@ -453,6 +501,10 @@ impl Agent {
         }
         match message.method() {
             Method::Invite => self.on_invite(now, key, message, source),
+            Method::Message => {
+                let (account, tag) = (self.accounts.for_request(message), self.base.tag());
+                message::receive(&mut self.base, now, key, message, account, &tag);
+            }
             _ => answer_outside(&mut self.base, now, key, message),
         }
     }
@@ -540,7 +592,8 @@ impl Agent {
         Ok(())
     }
     fn check_stopped(&mut self) {
-        if self.stopping.is_some() && !self.stopped && self.calls.is_empty() && self.accounts.are_quiet() {
+        let quiet = self.calls.is_empty() && self.messages.is_empty() && self.accounts.are_quiet();
+        if self.stopping.is_some() && !self.stopped && quiet {
             self.finish_stop();
         }
     }
@@ -553,6 +606,7 @@ impl Agent {
     }
     fn finish_stop(&mut self) {
         self.stopped = true;
+        self.messages.abandon(&mut self.base);
         self.base.layer.clear();
         self.base.owners.clear();
         self.base.queries.clear();
@@ -564,40 +618,4 @@ impl Agent {
 fn is_sdp(message: &Message) -> bool {
     let kind = message.header(HeaderName::ContentType).unwrap_or_default();
     kind.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(super::base::SDP))
-}
-
-/// A header that the host may add: a token as its name, one line as its value, none that the engine writes.
-fn check_header(name: &str, value: &str) -> Result<(), UaError> {
-    const OURS: [&str; 22] = [
-        "via",
-        "v",
-        "from",
-        "f",
-        "to",
-        "t",
-        "call-id",
-        "i",
-        "cseq",
-        "contact",
-        "m",
-        "max-forwards",
-        "route",
-        "record-route",
-        "content-length",
-        "l",
-        "content-type",
-        "c",
-        "authorization",
-        "proxy-authorization",
-        "allow",
-        "user-agent",
-    ];
-    let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
-    if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
-        return Err(UaError::Range);
-    }
-    match OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
-        true => Err(UaError::NotSupported),
-        false => Ok(()),
-    }
 }

@@ -24,6 +24,10 @@ impl CallId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct AccountId(pub u64);
 
+/// A MESSAGE of ours until its result; chosen by the engine.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct MessageId(pub u64);
+
 /// A name look-up that the agent asked for.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct QueryId(pub u64);
@@ -151,10 +155,26 @@ pub enum Command {
         target: String,
     },
     AcceptCalls(bool),
+    /// MESSAGE outside of any call (RFC 3428). The result comes as `Event::MessageResult`.
+    SendMessage {
+        message: MessageId,
+        account: Option<AccountId>,
+        target: String,
+        text: Text,
+    },
+    /// Does anybody listen for messages? Initially nobody: 405.
+    AcceptMessages(bool),
     /// Ends calls, un-REGISTERs, then `Event::Stopped`; at the deadline at the latest.
     Stop {
         deadline: Time,
     },
+}
+
+/// What a message says.
+#[derive(Clone, Debug)]
+pub struct Text {
+    pub content_type: String,
+    pub body: Arc<[u8]>,
 }
 
 #[derive(Clone, Default, Debug)]
@@ -379,6 +399,20 @@ pub enum Event {
         account: AccountId,
     },
     /// A MESSAGE from a stranger or a friend (answered 200).
+    Message {
+        account: Option<AccountId>,
+        /// Display name, unquoted.
+        from_name: Box<str>,
+        from_uri: Box<str>,
+        content_type: Box<str>,
+        body: Arc<[u8]>,
+    },
+    /// What became of a MESSAGE of ours; 0: it was never sent.
+    MessageResult {
+        message: MessageId,
+        sip_code: u16,
+        reason: Box<str>,
+    },
     Stopped,
 }
 

@@ -20,8 +20,9 @@ const MAX_QUEUED_TRANSMITS: usize = 65_536;
 const DEADLINE_SLACK: usize = 4_096;
 /// RFC 3261 section 8.1.1.6.
 pub(super) const MAX_FORWARDS: &str = "70";
-/// What we can process inside or outside of dialogs (RFC 3261 section 20.5).
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+/// What we can process inside or outside of dialogs.
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY";
+const ALLOW_WITH_MESSAGE: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, NOTIFY, MESSAGE";
 pub(super) const SDP: &str = "application/sdp";
 pub(super) const DTMF_RELAY: &str = "application/dtmf-relay";
 
@@ -43,6 +44,7 @@ pub(super) enum Owner {
         sent: Sent,
     },
     Account(AccountId),
+    Message(MessageId),
     /// BYE of a fork that nobody waits for.
     Orphan,
 }
@@ -58,6 +60,7 @@ pub(super) struct Owned {
 pub(super) enum Asker {
     Call(Key),
     Account(AccountId),
+    Message(MessageId),
 }
 
 /// A deadline of a call. At most one of each kind runs.
@@ -141,6 +144,8 @@ pub(super) struct Base {
     pub config: AgentConfig,
     /// `config.codecs` with telephone-event at the end.
     pub codecs: Vec<PayloadFormat>,
+    /// The host listens for MESSAGE.
+    pub accept_messages: bool,
     pub rng: Box<dyn Rng>,
     route: RouteFn,
     pub layer: Layer,
@@ -174,6 +179,7 @@ impl Base {
             layer,
             config,
             codecs,
+            accept_messages: false,
             rng,
             route,
             scratch: Vec::new(),
@@ -308,6 +314,15 @@ impl Base {
             }
         }
         self.scratch = effects;
+    }
+
+    /// What we can process now (RFC 3261 section 20.5).
+    pub fn allow(&self) -> &'static str {
+        if self.accept_messages {
+            ALLOW_WITH_MESSAGE
+        } else {
+            ALLOW
+        }
     }
 
     // Identity.

@@ -9,10 +9,12 @@ pub mod api;
 mod base;
 mod call;
 mod ended;
+mod message;
 pub mod registration;
 mod request;
 mod target;
 mod trace;
+mod way;
 
 pub use agent::Agent;
 pub use api::*;

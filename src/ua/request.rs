@@ -1,6 +1,7 @@
 //! Requests as such: what every one of them is checked for (RFC 3261 section 8.2), and those that are no call's.
 
-use super::base::{Base, ALLOW, DTMF_RELAY, SDP};
+use super::api::UaError;
+use super::base::{Base, DTMF_RELAY, SDP};
 use crate::proto::sip::transaction::ServerKey;
 use crate::proto::sip::{HeaderName, Message, Method, Scheme};
 use crate::util::Time;
@@ -22,18 +23,19 @@ impl Refusal {
 }
 
 /// Method, Request-URI, Require, body; in the order of RFC 3261 section 8.2.
-pub(super) fn check(message: &Message) -> Result<(), Refusal> {
-    check_method(message.method())?;
+pub(super) fn check(base: &Base, message: &Message) -> Result<(), Refusal> {
+    check_method(base, message.method())?;
     check_scheme(message)?;
     check_require(message)?;
     check_body(message)
 }
 
 /// RFC 3261 section 8.2.1: a method that we don't do, known to others or not, is 405 with what we do.
-fn check_method(method: &Method) -> Result<(), Refusal> {
+fn check_method(base: &Base, method: &Method) -> Result<(), Refusal> {
     match method {
+        Method::Message if base.accept_messages => Ok(()),
         Method::Other(_) | Method::Register | Method::Publish | Method::Message => {
-            Err(Refusal::with(405, HeaderName::Allow, ALLOW))
+            Err(Refusal::with(405, HeaderName::Allow, base.allow()))
         }
         _ => Ok(()),
     }
@@ -97,9 +99,10 @@ pub(super) fn retry_later(base: &mut Base, now: Time, key: ServerKey, status: u1
 
 /// RFC 3261 section 11.2.
 pub(super) fn answer_options(base: &mut Base, now: Time, key: ServerKey, tag: &str) {
+    let allow = base.allow();
     let accept = format!("{SDP}, {DTMF_RELAY}, application/dtmf");
     base.reply(now, key, 200, None, tag, |b| {
-        b.header(HeaderName::Allow, ALLOW)
+        b.header(HeaderName::Allow, allow)
             .header(HeaderName::Accept, &accept)
             .header(HeaderName::AcceptEncoding, "identity")
             .header(HeaderName::AcceptLanguage, "en")
@@ -119,8 +122,9 @@ pub(super) fn answer_outside(base: &mut Base, now: Time, key: ServerKey, message
         Method::Bye | Method::Cancel | Method::Info | Method::Update | Method::Prack => 481,
         _ => 405,
     };
+    let allow = base.allow();
     base.reply(now, key, status, None, &tag, |b| match status {
-        405 => b.header(HeaderName::Allow, ALLOW),
+        405 => b.header(HeaderName::Allow, allow),
         _ => b,
     });
 }
@@ -128,4 +132,40 @@ pub(super) fn answer_outside(base: &mut Base, now: Time, key: ServerKey, message
 fn is_event(message: &Message, package: &str) -> bool {
     let event = message.header(HeaderName::Event).unwrap_or_default();
     event.split(';').next().is_some_and(|name| name.trim().eq_ignore_ascii_case(package))
+}
+
+/// A header that the host may add: a token as its name, one line as its value, none that the engine writes.
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), UaError> {
+    const OURS: [&str; 22] = [
+        "via",
+        "v",
+        "from",
+        "f",
+        "to",
+        "t",
+        "call-id",
+        "i",
+        "cseq",
+        "contact",
+        "m",
+        "max-forwards",
+        "route",
+        "record-route",
+        "content-length",
+        "l",
+        "content-type",
+        "c",
+        "authorization",
+        "proxy-authorization",
+        "allow",
+        "user-agent",
+    ];
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&b);
+    if name.is_empty() || !name.bytes().all(token) || value.contains(['\r', '\n', '\0']) {
+        return Err(UaError::Range);
+    }
+    match OURS.iter().any(|ours| name.eq_ignore_ascii_case(ours)) {
+        true => Err(UaError::NotSupported),
+        false => Ok(()),
+    }
 }

@@ -33,6 +33,9 @@ typedef struct side {
     int account_status[8];
     int32_t account_code;
     int destroyed;
+    int messages, message_results;
+    uint64_t last_message;
+    char message_body[64], message_type[64], message_from[128], message_name[64];
     voip_status in_callback; /* what a function that may wait said inside a callback */
 } side;
 

@@ -156,6 +156,7 @@ static void each_phone_function(voip_phone *bad)
     GIVES(VOIP_ERR_HANDLE, voip_phone_wait_call(bad, 0, &call));
     CHECK(call == NULL);
     GIVES(VOIP_ERR_HANDLE, voip_phone_dial(bad, "sip:a@b", NULL, &call));
+    GIVES(VOIP_ERR_HANDLE, voip_phone_send_message(bad, NULL, "sip:a@b", NULL, "x", 1, NULL));
     GIVES(VOIP_ERR_HANDLE, voip_phone_get_status(bad, &status));
     GIVES(VOIP_ERR_HANDLE, voip_phone_get_local_address(bad, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_phone_get_default_account(bad, &account));

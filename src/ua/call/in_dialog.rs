@@ -2,7 +2,7 @@
 //! (RFC 3261 sections 12.2.1, 13.3.1.4, 14.1, 15.1.1).
 
 use super::super::api::*;
-use super::super::base::{CallTimer, Cx, Sent, ALLOW, DTMF_RELAY, SDP};
+use super::super::base::{CallTimer, Cx, Sent, DTMF_RELAY, SDP};
 use super::reach::Act;
 use super::*;
 use crate::proto::sdp::Direction;
@@ -179,7 +179,7 @@ impl Call {
         let sdp = self.media.make_offer(cx.base)?;
         let (_, local) = self.local(cx)?;
         let contact = self.contact(cx, local);
-        let headers = [(HeaderName::Contact, &*contact), (HeaderName::Allow, ALLOW)];
+        let headers = [(HeaderName::Contact, &*contact), (HeaderName::Allow, cx.base.allow())];
         let body = Some((SDP, sdp.as_bytes()));
         let key = self.request(cx, Method::Invite, Sent::Reinvite, &headers, body)?;
         self.talking()?.own = Some(key);
@@ -422,10 +422,11 @@ impl Call {
         let (to, cseq) = (response_target(request, source), request.cseq());
         let (_, local) = self.local(cx)?;
         let contact = self.contact(cx, local);
+        let allow = cx.base.allow();
         let bytes = cx.base.build_reply(key, 200, None, &self.local_tag, |b| {
             b.copy_record_route()
                 .header(HeaderName::Contact, &contact)
-                .header(HeaderName::Allow, ALLOW)
+                .header(HeaderName::Allow, allow)
                 .body(SDP, sdp.as_bytes())
         })?;
         let kept: Arc<[u8]> = bytes.as_slice().into();

@@ -11,7 +11,7 @@ pub(in crate::ua) mod media;
 mod orphan;
 mod outgoing;
 mod peer_requests;
-mod reach;
+pub(in crate::ua) mod reach;
 
 pub(super) use orphan::acknowledge_and_end;
 pub(super) use outgoing::Order;

@@ -4,7 +4,7 @@
 //! challenges; the contacts of a 3xx by their q, each URI once and at most [`MAX_REDIRECTS`] in all.
 
 use super::super::api::*;
-use super::super::base::{quoted, sip_uri, Asker, Base, CallTimer, Cx, Sent, ALLOW, SDP};
+use super::super::base::{quoted, sip_uri, Asker, Base, CallTimer, Cx, Sent, SDP};
 use super::super::target::parse_target;
 use super::ends::refused;
 use super::in_dialog::Talking;
@@ -230,7 +230,7 @@ impl Call {
             .header(HeaderName::CallId, &self.sip_call_id)
             .header(HeaderName::CSeq, &format!("{} INVITE", calling.cseq))
             .header(HeaderName::Contact, &contact)
-            .header(HeaderName::Allow, ALLOW);
+            .header(HeaderName::Allow, cx.base.allow());
         b = cx.base.finish_request(b);
         let body = sdp.as_deref().unwrap_or_default().as_bytes();
         b = cx.authorize(&mut self.auth, &Method::Invite, &calling.target, body, b);

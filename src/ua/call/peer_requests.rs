@@ -1,7 +1,8 @@
 //! The peer's requests in a dialog (RFC 3261 section 12.2.2): BYE, re-INVITE, UPDATE, INFO, NOTIFY, REFER.
 
 use super::super::api::*;
-use super::super::base::{Cx, ALLOW, DTMF_RELAY, SDP};
+use super::super::base::{Cx, DTMF_RELAY, SDP};
+use super::super::message;
 use super::super::request::{answer_options, retry_later};
 use super::*;
 use crate::proto::sip::transaction::ServerKey;
@@ -31,10 +32,14 @@ impl Call {
             Method::Refer => self.plain(cx, key, 603),
             Method::Subscribe => self.plain(cx, key, 489),
             Method::Prack => self.plain(cx, key, 481),
-            _ => drop(
-                cx.base
-                    .reply(cx.now, key, 405, None, &self.local_tag, |b| b.header(HeaderName::Allow, ALLOW)),
-            ),
+            Method::Message => {
+                message::receive(cx.base, cx.now, key, message, self.account, &self.local_tag);
+            }
+            _ => {
+                let allow = cx.base.allow();
+                let tag = &self.local_tag;
+                cx.base.reply(cx.now, key, 405, None, tag, |b| b.header(HeaderName::Allow, allow));
+            }
         }
         true
     }
@@ -118,8 +123,9 @@ impl Call {
         };
         self.refresh(cx, message);
         let contact = self.local(cx).map(|(_, local)| self.contact(cx, local)).unwrap_or_default();
+        let allow = cx.base.allow();
         cx.base.reply(cx.now, key, 200, None, &self.local_tag, |b| {
-            let b = b.header(HeaderName::Contact, &contact).header(HeaderName::Allow, ALLOW);
+            let b = b.header(HeaderName::Contact, &contact).header(HeaderName::Allow, allow);
             match &sdp {
                 Some(sdp) => b.body(SDP, sdp.as_bytes()),
                 None => b,

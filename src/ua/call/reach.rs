@@ -66,7 +66,7 @@ impl Reach {
 }
 
 /// Host and port of a URI: an address, or a name to look up.
-pub(super) fn hop_of(uri: &Uri) -> (Result<SocketAddr, Box<str>>, u16) {
+pub(in crate::ua) fn hop_of(uri: &Uri) -> (Result<SocketAddr, Box<str>>, u16) {
     let port = uri.port.unwrap_or(DEFAULT_PORT);
     // RFC 3261 section 19.1.1: maddr overrides the host.
     if let Some(Ok(ip)) = uri.param("maddr").map(str::parse) {
