@@ -362,6 +362,42 @@ fn a_transfer_tells_its_progress_until_it_is_over() {
 }
 
 #[test]
+fn an_attended_transfer_names_the_other_dialog_as_its_peer_knows_it() {
+    let mut bench = Bench::new(2);
+    let mut script = Script::new();
+    let call = answered(&mut bench, &mut script);
+    let other = bench.dial(0, "sip:bob@192.0.2.2");
+    let to_early = bench.try_command(0, Command::TransferTo { call, other });
+    assert_eq!(to_early, Err(UaError::State), "the other one still rings");
+    assert_eq!(bench.try_command(0, Command::TransferTo { call, other: call }), Err(UaError::State));
+    let unknown = CallId(77);
+    assert_eq!(bench.try_command(0, Command::TransferTo { call, other: unknown }), Err(UaError::Unknown));
+    let at_bob = bench.parties[1].incoming();
+    bench.command(1, Command::Answer { call: at_bob });
+    bench.command(0, Command::TransferTo { call, other });
+    let refer = bench.next_request(Method::Refer);
+
+    let parsed: Vec<Message> = bench.log.iter().filter_map(|(_, _, b)| Message::parse(b).ok()).collect();
+    let ok = parsed.iter().find(|m| {
+        !m.is_request()
+            && m.status() == 200
+            && *m.method() == Method::Invite
+            && m.to().unwrap().uri_text.contains("bob")
+    });
+    let ok = ok.expect("bob's answer");
+    let (to_tag, from_tag) = (ok.to_tag().unwrap(), ok.from_tag().unwrap());
+    let contact = ok.contacts().remove(0).uri_text;
+    let id = ok.call_id();
+    let expected = format!("<{contact}?Replaces={id}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}>");
+    assert_eq!(refer.header(HeaderName::ReferTo), Some(&*expected));
+    bench.respond(&refer, 202, "x", None);
+    let told = bench.parties[0].events.iter().any(
+        |e| matches!(e, Event::Transfer { call: of, sip_code: 202, finished: false, .. } if *of == call),
+    );
+    assert!(told, "{:?}", bench.parties[0].events);
+}
+
+#[test]
 fn a_redirect_is_followed_but_not_in_circles() {
     let mut bench = Bench::new(1);
     bench.dial(0, &format!("sip:bob@{SCRIPT}"));

@@ -249,6 +249,18 @@ impl Call {
         check_text("target", target)?;
         self.command(Command::Transfer { call: self.id(), target: target.to_owned() })
     }
+    /// Connects the peers of two answered calls of one phone.
+    pub fn transfer_to(&self, other: &Call) -> Result<()> {
+        self.require_answered("transfer")?;
+        if !Arc::ptr_eq(&self.0.link, &other.0.link) {
+            return Err(Error::new(ErrorKind::Argument, "the other call is another phone's"));
+        }
+        if self.id() == other.id() {
+            return Err(Error::new(ErrorKind::Argument, "a call can't be transferred to itself"));
+        }
+        other.require_answered("transfer to the other call")?;
+        self.command(Command::TransferTo { call: self.id(), other: other.id() })
+    }
 
     pub(super) fn command(&self, command: Command) -> Result<()> {
         self.link().post(ToControl::Command(command))

@@ -468,7 +468,8 @@ fn call_of(command: &Command) -> Option<CallId> {
         | Command::Resume { call }
         | Command::SetDirection { call, .. }
         | Command::SendInfoDtmf { call, .. }
-        | Command::Transfer { call, .. } => Some(*call),
+        | Command::Transfer { call, .. }
+        | Command::TransferTo { call, .. } => Some(*call),
         _ => None,
     }
 }

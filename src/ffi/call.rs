@@ -189,22 +189,24 @@ pub unsafe extern "C" fn voip_call_transfer(call: *mut voip_call, target: *const
     })
 }
 
-/// Connects the other sides of two calls (REFER with Replaces, RFC 3891). Reserved: not in this version.
+/// Connects the other sides of two calls: the one of `call` is asked to take this side's place in `other` (attended
+/// transfer: REFER with Replaces, RFC 5589 and RFC 3891).
 ///
-/// @param other an answered call of the same phone.
+/// `on_transfer` of `call` tells how it goes. When it worked, the other side of `other` hangs up; `call` ends when
+/// either side hangs up, as after a blind transfer.
+/// @param other an answered call of the same phone; on hold or not.
 ///
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _NOT_SUPPORTED.
+/// Errors: VOIP_ERR_HANDLE, _STATE (one of them is not answered), _CALL_ENDED, _ARGUMENT (another phone's, the same
+///   call), _LIMIT.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_transfer_to(call: *mut voip_call, other: *mut voip_call) -> voip_status {
     guard(|| {
-        objects::call(call)?;
-        objects::call(other)?;
-        let text = "attended transfer is not in this version";
-        Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, text))
+        let call = objects::call(call)?;
+        call.engine.transfer_to(&objects::call(other)?.engine).map_err(Fail::from)
     })
 }
 

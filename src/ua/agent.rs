@@ -134,6 +134,10 @@ impl Agent {
                 let target = self.target_for(call, &target)?;
                 self.on_call(now, call, |c, cx| c.command_transfer(cx, target))
             }
+            Command::TransferTo { call, other } => {
+                let target = self.replacement_of(call, other)?;
+                self.on_call(now, call, |c, cx| c.command_transfer(cx, target))
+            }
             Command::AcceptCalls(yes) => {
                 self.accept_calls = yes;
                 Ok(())
@@ -304,6 +308,16 @@ impl Agent {
         let key = self.by_id.get(&call).ok_or(UaError::Unknown)?;
         let account = self.calls.get(*key).and_then(|c| c.account).and_then(|id| self.accounts.get(id));
         parse_target(text, account.map(|a| a.domain()).as_deref())
+    }
+
+    /// What the peer of `call` has to call to take our place in `other`.
+    fn replacement_of(&self, call: CallId, other: CallId) -> Result<String, UaError> {
+        let key = self.by_id.get(&other).ok_or(UaError::Unknown)?;
+        let replaced = self.calls.get(*key).ok_or(UaError::Unknown)?;
+        if call == other {
+            return Err(UaError::State);
+        }
+        replaced.replacement().ok_or(UaError::State)
     }
 
     fn dial(

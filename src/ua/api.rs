@@ -154,6 +154,11 @@ pub enum Command {
         call: CallId,
         target: String,
     },
+    /// Attended transfer: the peer of `call` is to replace us in `other` (REFER with Replaces, RFC 5589 section 7).
+    TransferTo {
+        call: CallId,
+        other: CallId,
+    },
     AcceptCalls(bool),
     /// MESSAGE outside of any call (RFC 3428). The result comes as `Event::MessageResult`.
     SendMessage {

@@ -72,7 +72,8 @@ static void answered_and_hung_up(void)
     SAYS(VOIP_ERR_ARGUMENT, "44", voip_call_wait_state(call, 44, 0));
     GIVES(VOIP_ERR_TIMEOUT, voip_call_wait_state(call, VOIP_CALL_ENDED, 0));
     GIVES(VOIP_ERR_ARGUMENT, voip_call_wait_state(call, VOIP_CALL_ENDED, -9));
-    GIVES(VOIP_ERR_NOT_SUPPORTED, voip_call_transfer_to(call, call));
+    GIVES(VOIP_ERR_ARGUMENT, voip_call_transfer_to(call, call));
+    SAYS(VOIP_ERR_ARGUMENT, "another phone", voip_call_transfer_to(call, b.incoming));
     OK(voip_call_mute(call, 1));
     OK(voip_call_get_info(call, &info));
     CHECK(info.muted == 1);

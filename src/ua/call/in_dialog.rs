@@ -101,6 +101,19 @@ impl Call {
         self.act(cx, Act::Refer { target: target.into() });
         Ok(())
     }
+    /// The peer's URI with a Replaces header that names this dialog as the peer knows it (RFC 3891 section 3).
+    pub fn replacement(&self) -> Option<String> {
+        let Phase::Talking(talking) = &self.phase else { return None };
+        if talking.leaving.is_some() {
+            return None;
+        }
+        let Dialog { call_id, local_tag, remote_tag, remote_target, .. } = &talking.dialog;
+        // RFC 3891 section 3: a peer of RFC 2543 without a tag is named with 0.
+        let remote_tag = if remote_tag.is_empty() { "0" } else { remote_tag };
+        let replaces = format!("{call_id};to-tag={remote_tag};from-tag={local_tag}");
+        let mark = if remote_target.contains('?') { '&' } else { '?' };
+        Some(format!("{remote_target}{mark}Replaces={}", escape_header(&replaces)))
+    }
     fn check_talking(&self) -> Result<(), UaError> {
         match &self.phase {
             Phase::Talking(talking) if talking.leaving.is_none() => Ok(()),
@@ -492,6 +505,19 @@ impl Call {
             None => self.finish(cx, EndInfo { reason_header, ..end(EndCause::Hangup, EndedBy::Remote) }),
         }
     }
+}
+
+/// The value of a header in a URI: what is neither unreserved nor allowed there is escaped (RFC 3261 section 25.1).
+fn escape_header(value: &str) -> String {
+    let mut out = String::with_capacity(value.len() + 16);
+    for byte in value.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
 }
 
 /// RFC 3261 section 12.2.1.2.
