@@ -4491,18 +4491,19 @@ voip_status voip_call_get_audio_levels(voip_call *call,
 voip_status voip_call_set_gain(voip_call *call, uint32_t heard_percent, uint32_t sent_percent);
 
 /**
- * Has a function called with every frame that was heard or sent, on the media thread. Reserved: not in this
- * version.
+ * Has a function called with all that is heard and sent, on the media thread, from now on; also before the answer.
  *
- * @param tap gets the frames; must not block. NULL: none.
+ * The thread runs other calls too and keeps real time: the function must not block, wait for a lock that is held for
+ * long, or call what may wait. What is heard comes as it is played out, what is sent once a packet.
+ * @param tap gets the frames; replaces the one before. NULL: none.
  * @param user handed to it.
- * @param destroy called once with `user` when the tap is not used any more; may be NULL. Not called if this
- *   function fails.
+ * @param destroy called once with `user` when the tap is not used any more: replaced, removed, or its call ended. No
+ *   tap with that pointer runs then or later. May be NULL. Not called if this function fails.
  *
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _NOT_SUPPORTED.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
  * Since: 0.1.0
  */
 voip_status voip_call_set_audio_tap(voip_call *call,

@@ -6,7 +6,7 @@ use super::config::{AudioFormat, SampleFormat};
 use super::error::{Error, ErrorKind, Result};
 use super::link::ToControl;
 use super::worker::MediaOp;
-use crate::media::{AudioReader, AudioWriter, HostAudio};
+use crate::media::{AudioReader, AudioWriter, HostAudio, TapFn};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -236,6 +236,36 @@ impl Call {
     pub(super) fn media(&self, op: MediaOp) -> Result<()> {
         self.require_live()?;
         self.link().post(ToControl::Media { call: self.id(), op })
+    }
+}
+
+/// What a tap is given: frames of the phone's format.
+pub enum TapFrames<'a> {
+    S16(&'a [i16]),
+    U8(&'a [u8]),
+}
+
+/// True: sent. Runs on the media worker: must not block.
+pub type TapSink = Box<dyn FnMut(bool, TapFrames<'_>) + Send>;
+
+impl Call {
+    /// Another tap or none, as soon as the worker gets to it. The old one is dropped there and runs no more.
+    pub fn set_tap(&self, sink: Option<TapSink>) -> Result<()> {
+        let sample = self.audio_format().sample;
+        let tap = sink.map(|mut sink| -> TapFn {
+            Box::new(move |sent, frames| match sample {
+                SampleFormat::S16 => sink(sent, TapFrames::S16(frames)),
+                SampleFormat::U8 => {
+                    let mut bytes = [0; CHUNK];
+                    for part in frames.chunks(CHUNK) {
+                        let out = bytes.get_mut(..part.len()).unwrap_or_default();
+                        to_host(sample, part, out);
+                        sink(sent, TapFrames::U8(out));
+                    }
+                }
+            })
+        });
+        self.media(MediaOp::Tap(tap))
     }
 }
 

@@ -37,6 +37,7 @@ mod wav_file;
 mod worker;
 
 pub use call::{Call, CallMediaInfo};
+pub use call_audio::{TapFrames, TapSink};
 pub use call_keys::Gather;
 pub use clock::OsRng;
 pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook};

@@ -12,7 +12,7 @@ use super::link::Link;
 use super::ports::PortLease;
 use super::thread;
 use super::udp::{self, Receiver};
-use crate::media::{MediaEvent, MediaStats, PlaySource, RecordTap, Session, StreamParams};
+use crate::media::{MediaEvent, MediaStats, PlaySource, RecordTap, Session, StreamParams, TapFn};
 use crate::ua::CallId;
 use crate::util::{Key, Slab, Time};
 use crossbeam_channel as channel;
@@ -55,6 +55,7 @@ pub enum MediaOp {
     Keys { digits: Box<str>, duration: Duration, gap: Duration, id: u64 },
     Record(RecordTap),
     RecordStop,
+    Tap(Option<TapFn>),
     Mute(bool),
     Gain { receive: u32, send: u32 },
     StatsEvery(Duration),
@@ -540,6 +541,7 @@ impl Stream {
             MediaOp::PlayStop => self.session.play_stop(),
             MediaOp::Record(tap) => self.session.record(tap),
             MediaOp::RecordStop => self.session.record_stop(),
+            MediaOp::Tap(tap) => self.session.set_tap(tap),
             MediaOp::Mute(muted) => self.session.set_muted(muted),
             MediaOp::Gain { receive, send } => {
                 // Checked by the host's thread already.

@@ -3,11 +3,13 @@
 use super::callbacks::voip_destroy_fn;
 use super::error::{voip_status, Fail, FfiResult};
 use super::objects::{self, CallObject};
-use super::panic::{guard, not_in_callback};
+use super::panic::{guard, in_host, not_in_callback};
 use super::strings;
 use super::types::*;
-use crate::engine::SampleFormat;
+use crate::engine::{SampleFormat, TapFrames, TapSink};
 use std::ffi::c_void;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
 
 /// Gets frames of the phone's format on the media thread; `sent` is 0 for what was heard, 1 for what was sent.
 pub type voip_audio_tap_fn = Option<
@@ -290,18 +292,19 @@ pub unsafe extern "C" fn voip_call_set_gain(
     })
 }
 
-/// Has a function called with every frame that was heard or sent, on the media thread. Reserved: not in this
-/// version.
+/// Has a function called with all that is heard and sent, on the media thread, from now on; also before the answer.
 ///
-/// @param tap gets the frames; must not block. NULL: none.
+/// The thread runs other calls too and keeps real time: the function must not block, wait for a lock that is held for
+/// long, or call what may wait. What is heard comes as it is played out, what is sent once a packet.
+/// @param tap gets the frames; replaces the one before. NULL: none.
 /// @param user handed to it.
-/// @param destroy called once with `user` when the tap is not used any more; may be NULL. Not called if this
-///   function fails.
+/// @param destroy called once with `user` when the tap is not used any more: replaced, removed, or its call ended. No
+///   tap with that pointer runs then or later. May be NULL. Not called if this function fails.
 ///
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _NOT_SUPPORTED.
+/// Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_call_set_audio_tap(
@@ -311,10 +314,74 @@ pub unsafe extern "C" fn voip_call_set_audio_tap(
     destroy: voip_destroy_fn,
 ) -> voip_status {
     guard(|| {
-        objects::call(call)?;
-        let _ = (tap, user, destroy);
-        Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, "audio taps are not in this version"))
+        let object = objects::call(call)?;
+        let fate = Arc::new(Fate { user, destroy, state: AtomicU8::new(PENDING) });
+        let held = TapUser(fate.clone());
+        // The handle goes as a number: it is a token and nothing that could dangle.
+        let handle = object.handle() as usize;
+        let sink = tap.map(|tap| -> TapSink {
+            Box::new(move |sent, frames| {
+                let (pcm, count): (*const c_void, usize) = match frames {
+                    TapFrames::S16(frames) => (frames.as_ptr().cast(), frames.len()),
+                    TapFrames::U8(frames) => (frames.as_ptr().cast(), frames.len()),
+                };
+                let (handle, sent, user) = (handle as *mut voip_call, i32::from(sent), held.user());
+                // SAFETY: the host's function, with what its signature says; the frames live until it returns.
+                in_host(|| unsafe { tap(handle, sent, pcm, count, user) });
+            })
+        });
+        object.engine.set_tap(sink)?;
+        fate.commit();
+        Ok(())
     })
+}
+
+/// The host's pointer of a tap between two threads: the one that sets it, and the worker that lets go of it. Whoever
+/// comes second calls destroy; if the tap could not be set, nobody does.
+struct Fate {
+    user: *mut c_void,
+    destroy: voip_destroy_fn,
+    state: AtomicU8,
+}
+
+const PENDING: u8 = 0;
+const COMMITTED: u8 = 1;
+const RELEASED: u8 = 2;
+
+// SAFETY: the library only hands the pointer back; the host promised that its callbacks run on any thread.
+unsafe impl Send for Fate {}
+// SAFETY: as above.
+unsafe impl Sync for Fate {}
+
+impl Fate {
+    fn commit(&self) {
+        if self.state.swap(COMMITTED, Ordering::AcqRel) == RELEASED {
+            self.end();
+        }
+    }
+    fn end(&self) {
+        if let Some(destroy) = self.destroy {
+            // SAFETY: the host gave this function for this pointer, and this is its only call.
+            in_host(|| unsafe { destroy(self.user) });
+        }
+    }
+}
+
+/// The tap's hold on the pointer.
+struct TapUser(Arc<Fate>);
+
+impl TapUser {
+    fn user(&self) -> *mut c_void {
+        self.0.user
+    }
+}
+
+impl Drop for TapUser {
+    fn drop(&mut self) {
+        if self.0.state.swap(RELEASED, Ordering::AcqRel) == COMMITTED {
+            self.0.end();
+        }
+    }
 }
 
 /// Fills a buffer with a format's silence.

@@ -50,6 +50,80 @@ static size_t hear(voip_call *call, int16_t *pcm, size_t frames)
     return heard;
 }
 
+typedef struct tapped {
+    side *s;
+    voip_call *call;
+    int heard, sent, loud, blocked, destroyed, after;
+    int16_t pcm[RATE / 2];
+} tapped;
+
+static void on_tap(voip_call *call, int32_t sent, const void *pcm, size_t frames, void *user)
+{
+    tapped *t = (tapped *)user;
+    const int16_t *samples = (const int16_t *)pcm;
+    size_t i;
+    side_lock(t->s);
+    CHECK(call == t->call);
+    t->after += t->destroyed;
+    t->blocked += voip_call_drain_audio(call, 1000) == VOIP_ERR_IN_CALLBACK;
+    if (sent) {
+        t->sent += (int)frames;
+    } else {
+        t->heard += (int)frames;
+        for (i = 0; i < frames && t->loud < RATE / 2; i++) {
+            if (t->loud > 0 || samples[i] > 500 || samples[i] < -500) {
+                t->pcm[t->loud++] = samples[i];
+            }
+        }
+    }
+    side_unlock(t->s);
+}
+
+static void on_untap(void *user)
+{
+    tapped *t = (tapped *)user;
+    side_lock(t->s);
+    t->destroyed++;
+    side_unlock(t->s);
+}
+
+/* Taps hear both directions, can be replaced and removed while they run, and end with their call. */
+static void tapped_as_heard(void)
+{
+    static tapped first, second, third;
+    side a, b;
+    voip_call *call;
+    side_start(&a, side_config(), 0);
+    side_start(&b, side_config(), 1);
+    call = pair_connect(&a, &b);
+    first.s = second.s = third.s = &b;
+    first.call = second.call = third.call = b.incoming;
+    OK(voip_call_play_tone(call, 1000, 0));
+    OK(voip_call_set_audio_tap(b.incoming, on_tap, &first, on_untap));
+    CHECK(side_wait(&b, &first.loud, RATE / 2));
+    CHECK(side_wait(&b, &first.sent, RATE / 4));
+    CHECK(purity(first.pcm + 400, RATE / 2 - 400, 1000.0) > 0.95);
+    OK(voip_call_set_audio_tap(b.incoming, on_tap, &second, on_untap));
+    CHECK(side_wait(&b, &first.destroyed, 1));
+    CHECK(side_wait(&b, &second.heard, FRAME));
+    OK(voip_call_set_audio_tap(b.incoming, NULL, NULL, NULL));
+    CHECK(side_wait(&b, &second.destroyed, 1));
+    OK(voip_call_set_audio_tap(b.incoming, on_tap, &third, on_untap));
+    CHECK(side_wait(&b, &third.heard, FRAME));
+    OK(voip_call_hangup(call));
+    CHECK(side_wait(&b, &b.states[VOIP_CALL_ENDED], 1));
+    CHECK(side_wait(&b, &third.destroyed, 1));
+    GIVES(VOIP_ERR_CALL_ENDED, voip_call_set_audio_tap(b.incoming, on_tap, &third, on_untap));
+    OK(voip_call_release(call));
+    side_stop(&a);
+    side_lock(&b);
+    CHECK(first.destroyed == 1 && second.destroyed == 1 && third.destroyed == 1);
+    CHECK(first.after + second.after + third.after == 0);
+    CHECK(first.blocked > 0);
+    side_unlock(&b);
+    side_stop(&b);
+}
+
 static void heard_as_written(void)
 {
     enum { TOTAL = RATE };
@@ -168,6 +242,7 @@ static void unsigned_eight_bit(void)
 int main(void)
 {
     heard_as_written();
+    tapped_as_heard();
     reads_and_their_time_outs();
     unsigned_eight_bit();
     return check_end();

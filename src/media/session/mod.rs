@@ -12,6 +12,7 @@ mod gain;
 mod receive;
 mod record;
 mod send;
+mod tap;
 
 use super::host_ring::{host_rings, HostAudio, SessionAudio};
 use super::params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
@@ -25,6 +26,9 @@ use receive::Receive;
 use record::Recording;
 use send::Send;
 use std::collections::VecDeque;
+use tap::Tap;
+
+pub use tap::TapFn;
 
 /// Events that wait to be polled; the worker polls after every call.
 const MAX_EVENTS: usize = 64;
@@ -48,6 +52,7 @@ pub struct Session {
     /// Plays that were asked for before there was a stream keep waiting in it.
     player: Option<Box<Player>>,
     recording: Option<Box<Recording>>,
+    tap: Option<Box<Tap>>,
     /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
     start: SendStart,
     drained: bool,
@@ -102,6 +107,7 @@ impl Session {
             stream: None,
             player: None,
             recording: None,
+            tap: None,
             start,
             drained: true,
         };
@@ -132,6 +138,9 @@ impl Session {
         }
         if let Some(recording) = &mut self.recording {
             recording.set_codec_rate(codec.audio_rate);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.set_codec_rate(codec.audio_rate);
         }
         Ok(())
     }
@@ -234,6 +243,12 @@ impl Session {
         }
     }
 
+    /// Has a function called with all that is heard and sent from now on, or no longer; the one before is dropped.
+    pub fn set_tap(&mut self, sink: Option<TapFn>) {
+        let codec_rate = self.stream.as_ref().map_or(8000, |s| s.send.audio_rate());
+        self.tap = sink.map(|sink| Box::new(Tap::new(sink, self.config.host_rate, codec_rate)));
+    }
+
     /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
     /// reader forgets its own with `AudioReader::clear`.
     pub fn flush(&mut self) {
@@ -284,5 +299,6 @@ impl Session {
             stream.receive.finish(&mut self.stats, &mut self.events);
             stream.send.finish(&mut self.events);
         }
+        self.tap = None;
     }
 }

@@ -530,6 +530,9 @@ fn hand_over(session: &mut Session, frames: &[i16]) {
     if let Some(recording) = &mut session.recording {
         recording.heard(frames);
     }
+    if let Some(tap) = &mut session.tap {
+        tap.heard(frames);
+    }
     session.stats.rx_overrun_frames += session.audio.deliver(frames) as u64;
     session.wake.readable = true;
 }

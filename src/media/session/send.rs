@@ -265,6 +265,9 @@ impl Send {
         if let Some(recording) = &mut session.recording {
             recording.said(pcm);
         }
+        if let Some(tap) = &mut session.tap {
+            tap.said(pcm);
+        }
     }
 
     fn key_step(&mut self, session: &mut Session, timestamp: Timestamp) -> KeyStep {
