@@ -2852,6 +2852,22 @@ voip_status voip_config_add_ha1(voip_config *config,
                                 const char *ha1);
 
 /**
+ * Says which digest algorithms are answered. A server that offers none of them gets no answer, and the registration
+ * or call fails with VOIP_ERR_AUTH. Of several the strongest is used.
+ *
+ * @param algorithms names with commas between them, of `MD5`, `SHA-256` and `SHA-512-256`, like `SHA-256,SHA-512-256`;
+ *   each stands for its `-sess` form too. NULL: all, which is the default.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT (an unknown name, or none).
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_auth_algorithms(voip_config *config,
+                                            const char *algorithms);
+
+/**
  * Sets the name that people see beside the address.
  *
  * @param name UTF-8 without quotes around it; NULL or empty: none.
@@ -3233,6 +3249,22 @@ voip_status voip_account_config_add_ha1(voip_account_config *config,
                                         const char *user,
                                         int32_t algorithm,
                                         const char *ha1);
+
+/**
+ * Says which digest algorithms are answered. A server that offers none of them gets no answer, and the registration
+ * or call fails with VOIP_ERR_AUTH. Of several the strongest is used.
+ *
+ * @param algorithms names with commas between them, of `MD5`, `SHA-256` and `SHA-512-256`, like `SHA-256,SHA-512-256`;
+ *   each stands for its `-sess` form too. NULL: all, which is the default.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT (an unknown name, or none).
+ * Since: 0.1.0
+ */
+voip_status voip_account_config_set_auth_algorithms(voip_account_config *config,
+                                                    const char *algorithms);
 
 /**
  * Sets the name that people see beside the address.

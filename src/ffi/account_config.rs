@@ -6,7 +6,7 @@ use super::objects::{lock, AccountSettings};
 use super::panic::guard;
 use super::strings;
 use super::types::*;
-use crate::proto::sip::auth::{Algorithm, Credentials, Secret};
+use crate::proto::sip::auth::{Algorithm, Algorithms, Credentials, Secret};
 use crate::proto::sip::{Transport, Uri};
 use crate::ua::AccountConfig;
 use std::ffi::c_char;
@@ -23,6 +23,8 @@ pub(crate) struct AccountDraft {
     server: Option<(String, u16)>,
     user: Option<String>,
     credentials: Vec<Credentials>,
+    /// None: all.
+    algorithms: Option<Algorithms>,
     pub transport: Transport,
     pub display_name: Option<String>,
     pub expires: u32,
@@ -37,6 +39,7 @@ impl Default for AccountDraft {
             server: None,
             user: None,
             credentials: Vec::new(),
+            algorithms: None,
             transport: Transport::Udp,
             display_name: None,
             expires: 300,
@@ -65,13 +68,43 @@ impl AccountDraft {
             transport: self.transport,
             user: user.clone(),
             display_name: self.display_name.clone(),
-            credentials: self.credentials.clone(),
+            credentials: self.allowed_credentials(),
             register: self.register,
             expires: self.expires,
             outbound_proxy: self.outbound_proxy.clone(),
             retry_min: self.retry.0,
             retry_max: self.retry.1,
         }))
+    }
+
+    /// The credentials, for the algorithms that may be used.
+    fn allowed_credentials(&self) -> Vec<Credentials> {
+        let Some(algorithms) = self.algorithms else { return self.credentials.clone() };
+        let limit = |mut credentials: Credentials| {
+            credentials.secret = match credentials.secret {
+                Secret::Password(password) => Secret::PasswordFor { algorithms, password },
+                Secret::Ha1 { algorithm, .. } if !algorithms.contains(algorithm) => return None,
+                other => other,
+            };
+            Some(credentials)
+        };
+        self.credentials.iter().cloned().filter_map(limit).collect()
+    }
+
+    pub fn set_algorithms(&mut self, names: Option<&str>) -> FfiResult {
+        let Some(names) = names else {
+            self.algorithms = None;
+            return Ok(());
+        };
+        let mut algorithms = Algorithms::NONE;
+        for name in names.split(',').map(str::trim) {
+            let known = Algorithm::from_token(name);
+            let known =
+                known.ok_or_else(|| Fail::argument(format!("digest algorithm \"{name}\" is unknown")))?;
+            algorithms = algorithms.with(known);
+        }
+        self.algorithms = Some(algorithms);
+        Ok(())
     }
 
     pub fn set_server(&mut self, host: &str, port: i32) -> FfiResult {
@@ -302,6 +335,28 @@ pub unsafe extern "C" fn voip_account_config_add_ha1(
         let user = unsafe { strings::filled(user, "user") }?;
         let ha1 = unsafe { strings::text(ha1, "ha1") }?;
         change(config, |draft| draft.add_ha1(realm, user, algorithm, ha1))
+    })
+}
+
+/// Says which digest algorithms are answered. A server that offers none of them gets no answer, and the registration
+/// or call fails with VOIP_ERR_AUTH. Of several the strongest is used.
+///
+/// @param algorithms names with commas between them, of `MD5`, `SHA-256` and `SHA-512-256`, like `SHA-256,SHA-512-256`;
+///   each stands for its `-sess` form too. NULL: all, which is the default.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT (an unknown name, or none).
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_account_config_set_auth_algorithms(
+    config: *mut voip_account_config,
+    algorithms: *const c_char,
+) -> voip_status {
+    guard(|| {
+        let algorithms = unsafe { strings::optional(algorithms, "algorithms") }?;
+        change(config, |draft| draft.set_algorithms(algorithms))
     })
 }
 

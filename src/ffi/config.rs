@@ -253,6 +253,28 @@ pub unsafe extern "C" fn voip_config_add_ha1(
     })
 }
 
+/// Says which digest algorithms are answered. A server that offers none of them gets no answer, and the registration
+/// or call fails with VOIP_ERR_AUTH. Of several the strongest is used.
+///
+/// @param algorithms names with commas between them, of `MD5`, `SHA-256` and `SHA-512-256`, like `SHA-256,SHA-512-256`;
+///   each stands for its `-sess` form too. NULL: all, which is the default.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT (an unknown name, or none).
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_config_set_auth_algorithms(
+    config: *mut voip_config,
+    algorithms: *const c_char,
+) -> voip_status {
+    guard(|| {
+        let algorithms = unsafe { strings::optional(algorithms, "algorithms") }?;
+        change_account(config, |draft| draft.set_algorithms(algorithms))
+    })
+}
+
 /// Sets the name that people see beside the address.
 ///
 /// @param name UTF-8 without quotes around it; NULL or empty: none.

@@ -185,6 +185,9 @@ static void added_and_removed(void)
     SAYS(VOIP_ERR_ARGUMENT, "no user", voip_account_add(s.phone, config, &account));
     OK(voip_account_config_set_credentials(config, "bob", NULL, "x"));
     OK(voip_account_config_add_credentials(config, "realm", "bob", "x"));
+    OK(voip_account_config_set_auth_algorithms(config, "SHA-512-256"));
+    SAYS(VOIP_ERR_ARGUMENT, "x", voip_account_config_set_auth_algorithms(config, "x"));
+    OK(voip_account_config_set_auth_algorithms(config, NULL));
     OK(voip_account_config_add_ha1(config, "realm", "bob", VOIP_DIGEST_MD5, "00000000000000000000000000000000"));
     OK(voip_account_config_set_display_name(config, "Bob"));
     OK(voip_account_config_set_expires(config, 120));

@@ -57,6 +57,11 @@ static void bad_values(voip_config *c)
     SAYS(VOIP_ERR_NULL, "user", voip_config_set_credentials(c, NULL, NULL, "x"));
     SAYS(VOIP_ERR_ARGUMENT, "line break", voip_config_set_credentials(c, "a\r\nX: y", NULL, "x"));
     SAYS(VOIP_ERR_NULL, "realm", voip_config_add_credentials(c, NULL, "a", "b"));
+    OK(voip_config_set_auth_algorithms(c, "SHA-256, md5"));
+    SAYS(VOIP_ERR_ARGUMENT, "SHA-1", voip_config_set_auth_algorithms(c, "SHA-256,SHA-1"));
+    SAYS(VOIP_ERR_ARGUMENT, "unknown", voip_config_set_auth_algorithms(c, "MD5,"));
+    OK(voip_config_set_auth_algorithms(c, NULL));
+    GIVES(VOIP_ERR_HANDLE, voip_config_set_auth_algorithms(NULL, "MD5"));
     SAYS(VOIP_ERR_ARGUMENT, "32", voip_config_add_ha1(c, "r", "a", VOIP_DIGEST_MD5, "12"));
     SAYS(VOIP_ERR_ARGUMENT, "9", voip_config_add_ha1(c, "r", "a", 9, "12"));
     SAYS(VOIP_ERR_ARGUMENT, "line break at byte 1", voip_config_set_display_name(c, "a\nb"));

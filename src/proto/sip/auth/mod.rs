@@ -62,6 +62,24 @@ impl Algorithm {
     }
 }
 
+/// Some algorithms, each with its `-sess` form.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Algorithms(u8);
+
+impl Algorithms {
+    pub const NONE: Algorithms = Algorithms(0);
+
+    pub const fn with(self, algorithm: Algorithm) -> Algorithms {
+        Algorithms(self.0 | Algorithms::bit(algorithm))
+    }
+    pub const fn contains(self, algorithm: Algorithm) -> bool {
+        self.0 & Algorithms::bit(algorithm) != 0
+    }
+    const fn bit(algorithm: Algorithm) -> u8 {
+        1 << algorithm.base() as u8
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Qop {
     Auth,
@@ -96,6 +114,7 @@ impl Credentials {
         realm
             && match &self.secret {
                 Secret::Password(_) => true,
+                Secret::PasswordFor { algorithms, .. } => algorithms.contains(challenge.algorithm),
                 Secret::Ha1 { algorithm, .. } => algorithm.base() == challenge.algorithm.base(),
             }
     }
@@ -114,6 +133,11 @@ impl fmt::Debug for Credentials {
 #[derive(Clone)]
 pub enum Secret {
     Password(zeroize::Zeroizing<String>),
+    /// A password that may be hashed with some algorithms only: other challenges are not answered.
+    PasswordFor {
+        algorithms: Algorithms,
+        password: zeroize::Zeroizing<String>,
+    },
     /// Hex HA1 per algorithm (as made from user:realm:password).
     Ha1 {
         algorithm: Algorithm,
@@ -124,7 +148,7 @@ pub enum Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Secret::Password(_) => "Password(***)",
+            Secret::Password(_) | Secret::PasswordFor { .. } => "Password(***)",
             Secret::Ha1 { .. } => "Ha1(***)",
         })
     }

@@ -188,7 +188,7 @@ impl Space {
         };
         let user = &credentials.user;
         let response = match &credentials.secret {
-            Secret::Password(password) => {
+            Secret::Password(password) | Secret::PasswordFor { password, .. } => {
                 answer.response(&digest::ha1(challenge.algorithm, user, &challenge.realm, password))
             }
             Secret::Ha1 { hex, .. } => answer.response(&Zeroizing::new(hex.to_ascii_lowercase())),

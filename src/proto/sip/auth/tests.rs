@@ -212,3 +212,22 @@ fn the_realms_remembered_are_bounded() {
     }
     assert!(authorize(&mut session, &[alice()]).len() <= 16);
 }
+
+#[test]
+fn a_challenge_with_a_refused_algorithm_is_not_answered() {
+    let algorithms = Algorithms::NONE.with(Algorithm::Sha256);
+    let password = Zeroizing::new("zanzibar".into());
+    let strict = [Credentials { secret: Secret::PasswordFor { algorithms, password }, ..alice() }];
+    let md5 = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=MD5, qop=\"auth\"";
+    let sha = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=SHA-256-sess, qop=\"auth\"";
+    let longer = "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", algorithm=SHA-512-256, qop=\"auth\"";
+    let mut session = Session::new();
+    let refused = session.challenged(&response(401, &[md5, longer]), &request(&[]), &strict);
+    assert_eq!(refused, Err(AuthError::NoCredentials));
+    let mut rng = SeededRng::new(1);
+    assert!(session.authorize(&mut rng, &Method::Register, "sip:a.example", b"", &strict).is_empty());
+    session.challenged(&response(401, &[longer, md5, sha]), &request(&[]), &strict).unwrap();
+    let answers = session.authorize(&mut rng, &Method::Register, "sip:a.example", b"", &strict);
+    assert_eq!(answers.len(), 1);
+    assert!(answers[0].1.contains("algorithm=SHA-256-sess"), "{answers:?}");
+}
