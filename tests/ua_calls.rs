@@ -581,3 +581,26 @@ fn a_late_2xx_for_a_call_that_is_over_is_ended_and_a_strangers_is_ignored() {
     bench.inject(forged.as_bytes());
     assert!(bench.inbox.is_empty());
 }
+
+#[test]
+fn an_answer_to_a_re_invite_that_comes_after_the_bye_opens_no_media_again() {
+    let mut bench = Bench::new(1);
+    let mut script = Script::new();
+    bench.inject(&script.invite());
+    let call = bench.parties[0].incoming();
+    bench.command(0, Command::Answer { call });
+    assert_eq!(bench.next_status(), 180);
+    let ok = bench.next_response();
+    script.learn(&ok);
+    bench.inject(&script.plain(Method::Ack));
+    bench.command(0, Command::Hold { call });
+    let hold = bench.next_request(Method::Invite);
+    bench.command(0, Command::Hangup { call });
+    let bye = bench.next_request(Method::Bye);
+    bench.respond(&hold, 200, &script.tag, Some(SDP));
+    assert!(matches!(bench.parties[0].media.last(), Some(MediaCommand::Close { .. })));
+    bench.next_request(Method::Ack);
+    bench.respond(&bye, 200, &script.tag, None);
+    assert_eq!(bench.parties[0].end(), (EndCause::Hangup, EndedBy::Local, 0));
+    bench.assert_empty();
+}

@@ -50,6 +50,8 @@ pub(super) struct Media {
     stream: Option<StreamConfig>,
     held_by_peer: bool,
     told: Option<(StreamConfig, bool, bool)>,
+    /// The stream is closed; a description may still come, for an exchange that was under way.
+    closed: bool,
 }
 
 impl Media {
@@ -67,11 +69,15 @@ impl Media {
             stream: None,
             held_by_peer: false,
             told: None,
+            closed: false,
         }
     }
 
     pub fn open(&mut self, local: SocketAddr) {
         self.local = Some(local);
+    }
+    pub fn close(&mut self) {
+        self.closed = true;
     }
     pub fn is_agreed(&self) -> bool {
         self.stream.is_some()
@@ -163,7 +169,7 @@ impl Media {
 
     /// Tells the media worker and the host what holds now, if that is news.
     pub fn announce(&mut self, base: &mut Base, call: CallId) {
-        let Some(stream) = self.stream.clone() else { return };
+        let Some(stream) = self.stream.clone().filter(|_| !self.closed) else { return };
         let news = (stream.clone(), self.held_by_peer, !self.want.receives());
         if self.told.as_ref() == Some(&news) {
             return;

@@ -176,6 +176,7 @@ impl Call {
             cx.base.media(MediaCommand::Close { call: self.id });
         }
         self.stream = StreamState::Closed;
+        self.media.close();
     }
 
     // What the host hears.
