@@ -157,6 +157,7 @@ fn garbage_on_both_ports_is_counted_and_harms_neither_the_call_nor_the_memory() 
     assert_eq!((after.panics, after.calls, after.agent.calls, after.ports_in_use), (0, 1, 1, 1));
     assert_eq!(after.agent.client_transactions, 0);
     out.hangup().unwrap();
+    a.ended(&out);
     b.ended(&inc);
     assert_eq!((ends_of(&a.log, out.id()), ends_of(&b.log, inc.id())), (1, 1));
     assert_eq!(b.phone.ports_in_use(), 0);
