@@ -467,3 +467,35 @@ fn peers_with_other_packet_times_are_understood() {
         assert_eq!(w.ends[1].session.stats().rx_concealed_frames, 0, "{ptime} ms");
     }
 }
+
+#[test]
+fn packets_that_overtake_the_answer_are_heard_but_not_those_of_long_ago() {
+    let mut rng = SeededRng::new(21);
+    let (mut session, mut host) = Session::new(SessionConfig::default(), &mut rng, Time::ZERO);
+    let mut now = Time::from_secs(1);
+    let packet = |sequence: u16| {
+        let mut bytes = vec![0x80, 0, 0, sequence as u8];
+        bytes.extend((u32::from(sequence) * 160).to_be_bytes());
+        bytes.extend([0, 0, 0, 9]);
+        // Loud: the sign bit changes from sample to sample.
+        bytes.extend([0x90, 0x10].repeat(80));
+        bytes
+    };
+    session.handle_packet(now, addr(2000), &mut packet(0));
+    now += Duration::from_millis(500);
+    for sequence in 1..=3 {
+        session.handle_packet(now, addr(2000), &mut packet(sequence));
+        now += Duration::from_millis(20);
+    }
+    session.configure(now, &params(2000)).unwrap();
+    let stats = session.stats();
+    assert_eq!((stats.rx_packets, stats.rx_discarded, stats.rx_lost), (3, 1, 0), "{stats:?}");
+    let mut heard = Vec::new();
+    while let Some(at) = session.next_deadline().filter(|at| *at < now + Duration::from_millis(60)) {
+        session.handle_deadline(at, &mut |_, _| {});
+        let mut pcm = [0; 480];
+        let got = host.reader.read(&mut pcm);
+        heard.extend_from_slice(&pcm[..got]);
+    }
+    assert!(heard.len() >= 3 * 160 && heard[..160].iter().all(|s| s.abs() > 1000), "{} frames", heard.len());
+}

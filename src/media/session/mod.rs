@@ -8,6 +8,7 @@
 //! tick is a grid of its own that is laid a few milliseconds behind the playout tick, so that a host that
 //! reads and writes back at once adds no packet interval of delay. RFC 3550, RFC 3551, RFC 4733, RFC 4961.
 
+mod early;
 mod gain;
 mod receive;
 mod record;
@@ -21,6 +22,7 @@ use super::recorder::RecordTap;
 use super::resample::RATES;
 use crate::util::{Duration, Rng, Time};
 use core::net::SocketAddr;
+use early::Early;
 use gain::Gain;
 use receive::Receive;
 use record::Recording;
@@ -49,6 +51,8 @@ pub struct Session {
     muted: bool,
     /// None before the first `configure`.
     stream: Option<Box<Stream>>,
+    /// What came before it.
+    early: Option<Box<Early>>,
     /// Plays that were asked for before there was a stream keep waiting in it.
     player: Option<Box<Player>>,
     recording: Option<Box<Recording>>,
@@ -105,6 +109,7 @@ impl Session {
             send_gain: Gain::default(),
             muted: false,
             stream: None,
+            early: None,
             player: None,
             recording: None,
             tap: None,
@@ -133,6 +138,7 @@ impl Session {
                 stream.send.reconfigure(params, codec, ptime);
             }
         }
+        self.hear_early(now);
         if let Some(player) = &mut self.player {
             player.set_rate(codec.audio_rate);
         }
@@ -148,12 +154,21 @@ impl Session {
     /// One datagram from the stream's socket. Anything may come; it may be changed in place (SRTP later).
     pub fn handle_packet(&mut self, now: Time, source: SocketAddr, datagram: &mut [u8]) {
         let Some(stream) = &mut self.stream else {
-            self.stats.rx_discarded += 1;
+            self.stats.rx_discarded += self.early.get_or_insert_default().keep(now, source, datagram);
             return;
         };
         let moved = stream.receive.packet(now, source, datagram, &mut self.stats, &mut self.events);
         if moved {
             stream.send.align_again();
+        }
+    }
+    /// Takes up what came before the description.
+    fn hear_early(&mut self, now: Time) {
+        let Some(early) = self.early.take() else { return };
+        let (packets, stale) = early.take(now);
+        self.stats.rx_discarded += stale;
+        for (source, mut datagram) in packets {
+            self.handle_packet(now, source, &mut datagram);
         }
     }
 
