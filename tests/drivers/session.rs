@@ -21,6 +21,9 @@ pub struct World {
     pub header: RtpHeader,
     pub sent: u64,
     pub heard: u64,
+    described: bool,
+    /// Datagrams before the description that must be counted by its time.
+    early: u64,
 }
 
 pub fn peer() -> SocketAddr {
@@ -68,22 +71,30 @@ impl World {
             timestamp: u32::MAX - 4000,
             ssrc: 7,
         };
-        World { session, host, drain: None, now, header, sent: 0, heard: 0 }
+        World { session, host, drain: None, now, header, sent: 0, heard: 0, described: false, early: 0 }
     }
 
     pub fn configure(&mut self, params: &StreamParams) {
-        let _ = self.session.configure(self.now, params);
+        let described = self.session.configure(self.now, params).is_ok();
+        if described && self.early > 0 {
+            // What waited for the description was heard or given up, each counted.
+            assert!(self.counted() >= self.early, "{} of {} counted", self.counted(), self.early);
+            self.early = 0;
+        }
+        self.described |= described;
         self.check();
     }
+    fn counted(&self) -> u64 {
+        let stats = self.session.stats();
+        stats.rx_packets + stats.rx_discarded
+    }
     pub fn datagram(&mut self, from: SocketAddr, bytes: &[u8]) {
-        let count = |s: &Session| {
-            let stats = s.stats();
-            stats.rx_packets + stats.rx_discarded
-        };
-        let before = count(&self.session);
+        let before = self.counted();
         self.session.handle_packet(self.now, from, &mut bytes.to_vec());
-        let counted = count(&self.session) > before;
-        assert!(counted || classify(bytes) == PacketKind::Rtcp, "not counted: {bytes:02x?}");
+        if classify(bytes) != PacketKind::Rtcp {
+            self.early += u64::from(!self.described);
+            assert!(!self.described || self.counted() > before, "not counted: {bytes:02x?}");
+        }
         self.check();
     }
     /// The next packet of a stream that is in order, as bytes.
