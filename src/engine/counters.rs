@@ -28,6 +28,7 @@ pub struct Counters {
     pub no_ports: Count,
     pub media_wakeups: Count,
     pub media_batch_max: Count,
+    pub media_batches: Count,
     pub media_packets_in: Count,
     pub media_packets_out: Count,
     pub media_bytes_in: Count,

@@ -3,8 +3,10 @@
 mod rng;
 mod slab;
 mod time;
+mod wheel;
 
 pub use core::time::Duration;
 pub use rng::{Rng, SeededRng};
 pub use slab::{Key, Slab};
 pub use time::Time;
+pub use wheel::{Wheel, SLOT};

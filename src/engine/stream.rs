@@ -1,0 +1,145 @@
+//! One call's stream as its media worker holds it: the session, its socket, what its host waits for.
+
+use super::call::Call;
+use super::ports::PortLease;
+use super::udp;
+use super::worker::{MediaOp, Opening, Report};
+use crate::media::{MediaEvent, Session};
+use crate::ua::CallId;
+use crate::util::Time;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+pub struct Stream {
+    pub id: CallId,
+    pub call: Call,
+    pub session: Session,
+    socket: UdpSocket,
+    ipv6: bool,
+    /// What the wheel has for it; other entries are stale.
+    pub due: Option<Time>,
+    stats_every: Duration,
+    stats_due: Option<Time>,
+    lease: PortLease,
+}
+
+#[derive(Default)]
+pub struct Sent {
+    pub packets: u64,
+    pub bytes: u64,
+    pub errors: u64,
+}
+
+impl Stream {
+    pub fn new(opening: Opening) -> Stream {
+        let Opening { call, session, socket, lease } = opening;
+        let ipv6 = socket.local_addr().is_ok_and(|a| a.is_ipv6());
+        Stream {
+            id: call.id(),
+            call,
+            session,
+            socket,
+            ipv6,
+            due: None,
+            stats_every: Duration::ZERO,
+            stats_due: None,
+            lease,
+        }
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+    pub fn next_deadline(&self) -> Option<Time> {
+        earlier(self.session.next_deadline(), self.stats_due)
+    }
+
+    pub fn tick(&mut self, now: Time) -> Sent {
+        let mut sent = Sent::default();
+        let (socket, ipv6) = (&self.socket, self.ipv6);
+        if self.session.next_deadline().is_some_and(|at| at <= now) {
+            self.session.handle_deadline(now, &mut |to: SocketAddr, packet: &[u8]| match socket
+                .send_to(packet, udp::for_family(to, ipv6))
+            {
+                Ok(_) => {
+                    sent.packets += 1;
+                    sent.bytes += packet.len() as u64;
+                }
+                Err(_) => sent.errors += 1,
+            });
+        }
+        for _ in 0..sent.errors {
+            self.session.count_send_error();
+        }
+        sent
+    }
+
+    pub fn stats_report(&mut self, now: Time) -> Option<Report> {
+        let due = self.stats_due.filter(|at| *at <= now)?;
+        self.stats_due = Some((due + self.stats_every).max(now));
+        Some(Report::Stats { call: self.id, stats: self.session.stats() })
+    }
+
+    /// Lets the host see levels and counters, and wakes who waits.
+    pub fn publish(&mut self) {
+        let wake = self.session.take_wake();
+        let drained = self.session.is_drained();
+        let shared = self.call.shared();
+        let changed = shared.publish(drained, || (self.session.stats(), self.session.levels()));
+        if wake.readable || wake.writable || wake.drained || changed {
+            shared.signal.notify();
+        }
+    }
+
+    /// Some(event): the operation came to nothing, and this is what its host waits for.
+    pub fn apply(&mut self, now: Time, op: MediaOp) -> Option<MediaEvent> {
+        match op {
+            MediaOp::Play { source, id } => {
+                if let Err(error) = self.session.play(source, id) {
+                    log::warn!(target: "voip::rtp", "nothing is played: {error}");
+                    return Some(MediaEvent::PlayFinished { id, completed: false });
+                }
+            }
+            MediaOp::Keys { digits, duration, gap, id } => {
+                if let Err(error) = self.session.send_dtmf(&digits, duration, gap, id) {
+                    log::warn!(target: "voip::rtp", "no keys are sent: {error}");
+                    return Some(MediaEvent::DtmfSent { id });
+                }
+            }
+            MediaOp::PlayStop => self.session.play_stop(),
+            MediaOp::Record(tap) => self.session.record(tap),
+            MediaOp::RecordStop => self.session.record_stop(),
+            MediaOp::Tap(tap) => self.session.set_tap(tap),
+            MediaOp::Mute(muted) => self.session.set_muted(muted),
+            MediaOp::Gain { receive, send } => {
+                // Checked by the host's thread already.
+                let _ = self.session.set_gain(receive, send);
+            }
+            MediaOp::StatsEvery(every) => {
+                self.stats_every = every;
+                self.stats_due = (!every.is_zero()).then(|| now + every);
+            }
+        }
+        None
+    }
+}
+
+impl Stream {
+    /// The last words: nothing of it is left afterwards.
+    pub fn finish(self) {
+        let Stream { call, session, socket, lease, .. } = self;
+        call.shared().publish_final(session.stats());
+        // Socket first, then the port: whoever takes the port next can bind it.
+        drop((session, socket));
+        drop(lease);
+        call.shared().media_closed();
+    }
+}
+
+fn earlier(a: Option<Time>, b: Option<Time>) -> Option<Time> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
+    }
+}

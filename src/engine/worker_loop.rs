@@ -1,0 +1,381 @@
+//! The batch machine of a media worker: it owns its streams and their sockets and runs them by absolute deadlines.
+//!
+//! One wake-up takes commands, reads what came, runs every session that is due and sends. Deadlines fire in slots of
+//! half a millisecond ([`crate::util::Wheel`]). A worker with few streams also wakes up for each packet; with many it
+//! looks at its sockets once a slot, so that the cost of a wake-up is shared. In steady state nothing here allocates,
+//! logs, or takes a lock that a host could hold.
+
+use super::clock;
+use super::counters::Counters;
+use super::epoll::{self, Epoll, Ready};
+use super::error::Result;
+use super::fd::Wake;
+use super::link::Link;
+use super::stream::{Sent, Stream};
+use super::thread;
+use super::udp::Receiver;
+use super::worker::{Opening, Report, Reports, ToWorker};
+use crate::media::MediaEvent;
+use crate::ua::CallId;
+use crate::util::{Key, Slab, Time, Wheel, SLOT};
+use crossbeam_channel as channel;
+use std::collections::HashMap;
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Datagrams that one read of one socket takes.
+const BATCH: usize = 8;
+/// Larger than any audio packet; what is longer is cut and then refused by the parser.
+const DATAGRAM_BYTES: usize = 2048;
+/// Commands that one wake-up takes.
+const COMMANDS: usize = 256;
+/// Sockets that one look finds ready.
+const READY: usize = 1024;
+/// From so many streams on, sockets are looked at once a slot instead of at each packet.
+const CROWD: usize = 24;
+/// Streams that are run by one reading of the clock.
+const CLOCK_EVERY: usize = 16;
+
+/// Tokens of what is no stream; a stream's key has a generation below these.
+const WAKE: u64 = u64::MAX;
+
+pub struct Worker {
+    link: Arc<Link>,
+    reports: Reports,
+    commands: channel::Receiver<ToWorker>,
+    wake: Arc<Wake>,
+    epoll: Epoll,
+    receiver: Receiver,
+    streams: Slab<Box<Stream>>,
+    keys: HashMap<CallId, Key>,
+    wheel: Wheel,
+    /// What fires in this turn; empty between turns.
+    due: Vec<(Time, Key)>,
+    /// Sockets that had more than one batch.
+    more: Vec<Key>,
+    tally: Tally,
+    reported: bool,
+    quit: bool,
+}
+
+/// What a turn adds to the phone's counters.
+#[derive(Default)]
+struct Tally {
+    packets_in: u64,
+    bytes_in: u64,
+    batches: u64,
+    largest: u64,
+    sent: Sent,
+}
+
+impl Worker {
+    pub fn new(
+        link: Arc<Link>,
+        reports: Reports,
+        commands: channel::Receiver<ToWorker>,
+        wake: Arc<Wake>,
+    ) -> Result<Worker> {
+        let epoll = Epoll::new()?;
+        epoll.add(wake.as_raw_fd(), WAKE).map_err(|e| super::error::Error::system("epoll", &e))?;
+        Ok(Worker {
+            link,
+            reports,
+            commands,
+            wake,
+            epoll,
+            receiver: Receiver::new(BATCH, DATAGRAM_BYTES),
+            streams: Slab::new(),
+            keys: HashMap::new(),
+            wheel: Wheel::new(clock::now()),
+            due: Vec::new(),
+            more: Vec::new(),
+            tally: Tally::default(),
+            reported: false,
+            quit: false,
+        })
+    }
+
+    fn counters(&self) -> &Counters {
+        &self.link.counters
+    }
+
+    pub fn run(mut self) {
+        epoll::exact_timeouts();
+        let mut ready = Ready::new(READY);
+        while !self.quit {
+            let timeout = self.until_next();
+            if let Err(error) = self.wait(&mut ready, timeout) {
+                log::error!(target: "voip::engine", "epoll: {error}");
+                break;
+            }
+            self.turn(&ready);
+        }
+        for key in self.streams.keys() {
+            self.close(key);
+        }
+        self.tell_control();
+    }
+
+    /// How long there is nothing to do; None: until somebody says so.
+    fn until_next(&self) -> Option<Duration> {
+        if !self.more.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.wheel.next().map(|at| at.since(clock::now()))
+    }
+
+    /// In a crowd somebody is always talking: sockets wait for the end of the slot.
+    fn wait(&mut self, ready: &mut Ready, timeout: Option<Duration>) -> std::io::Result<()> {
+        match timeout {
+            Some(t) if self.streams.len() >= CROWD => {
+                if !t.is_zero() {
+                    epoll::wait_readable(self.wake.as_raw_fd(), t.min(SLOT));
+                }
+                self.epoll.wait(ready, Some(Duration::ZERO))
+            }
+            other => self.epoll.wait(ready, other),
+        }
+    }
+
+    fn turn(&mut self, ready: &Ready) {
+        let mut again = std::mem::take(&mut self.more);
+        let mut now = clock::now();
+        for (n, token) in ready.tokens().enumerate() {
+            if token == WAKE {
+                self.take_commands();
+                continue;
+            }
+            if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
+                now = clock::now();
+            }
+            let key = Key::from_u64(token);
+            if !again.contains(&key) {
+                self.read(key, now);
+            }
+        }
+        for key in again.drain(..) {
+            self.read(key, now);
+        }
+        if self.more.is_empty() {
+            self.more = again;
+        }
+        self.run_due();
+        self.tell_control();
+        self.count(ready.len());
+    }
+
+    fn count(&mut self, ready: usize) {
+        let tally = std::mem::take(&mut self.tally);
+        let counters = self.counters();
+        counters.media_wakeups.add(1);
+        counters.media_batch_max.at_least(tally.largest.max(ready as u64));
+        counters.media_batches.add(tally.batches);
+        counters.media_packets_in.add(tally.packets_in);
+        counters.media_bytes_in.add(tally.bytes_in);
+        counters.media_packets_out.add(tally.sent.packets);
+        counters.media_bytes_out.add(tally.sent.bytes);
+        counters.media_send_errors.add(tally.sent.errors);
+    }
+
+    fn tell_control(&mut self) {
+        if std::mem::take(&mut self.reported) {
+            self.link.wake.wake();
+        }
+    }
+
+    fn take_commands(&mut self) {
+        self.wake.clear();
+        for _ in 0..COMMANDS {
+            let Ok(command) = self.commands.try_recv() else { return };
+            self.command(command);
+        }
+        self.wake.wake();
+    }
+
+    fn command(&mut self, command: ToWorker) {
+        match command {
+            ToWorker::Open(opening) => self.open(*opening),
+            ToWorker::Configure { call, params } => {
+                self.with(call, |stream, now| {
+                    if let Err(error) = stream.session.configure(now, &params) {
+                        log::warn!(target: "voip::rtp", "a stream could not be set up: {error}");
+                    }
+                });
+            }
+            ToWorker::Op { call, op } => {
+                let lost = self.with(call, |stream, now| stream.apply(now, op)).flatten();
+                if let Some(event) = lost {
+                    self.settle(call, &event);
+                    self.report(Report::Event { call, event });
+                }
+            }
+            ToWorker::Close { call } => match self.keys.get(&call) {
+                Some(key) => self.close(*key),
+                None => self.report_always(Report::Closed { call }),
+            },
+            ToWorker::Quit => self.quit = true,
+        }
+    }
+
+    fn open(&mut self, opening: Opening) {
+        let stream = Box::new(Stream::new(opening));
+        let (id, fd) = (stream.id, stream.fd());
+        let key = self.streams.insert(stream);
+        self.keys.insert(id, key);
+        if let Err(error) = self.epoll.add(fd, key.to_u64()) {
+            log::error!(target: "voip::engine", "epoll: {error}");
+            self.fail(key);
+        }
+        self.settle_stream(key, true);
+    }
+
+    /// Runs `work` on a call's stream, then what follows from it.
+    fn with<T>(&mut self, call: CallId, work: impl FnOnce(&mut Stream, Time) -> T) -> Option<T> {
+        let key = *self.keys.get(&call)?;
+        let done = self.guarded(key, |stream| work(stream, clock::now()));
+        self.settle_stream(key, true);
+        done
+    }
+
+    /// A panic in a session ends its call, nothing else.
+    fn guarded<T>(&mut self, key: Key, work: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+        let stream = self.streams.get_mut(key)?;
+        match thread::caught(|| work(stream)) {
+            Ok(value) => Some(value),
+            Err(text) => {
+                log::error!(target: "voip::engine", "a media session panicked: {text}");
+                self.fail(key);
+                None
+            }
+        }
+    }
+
+    fn fail(&mut self, key: Key) {
+        if let Some(stream) = self.streams.get(key) {
+            let call = stream.id;
+            self.report_always(Report::Failed { call });
+            self.close(key);
+        }
+    }
+
+    fn read(&mut self, key: Key, now: Time) {
+        let Some(stream) = self.streams.get(key) else { return };
+        let Ok(count) = self.receiver.receive(stream.fd()) else { return };
+        if count == self.receiver.capacity() {
+            self.more.push(key);
+        }
+        let mut receiver = std::mem::replace(&mut self.receiver, Receiver::empty());
+        let bytes = self.guarded(key, |stream| {
+            let mut bytes = 0;
+            for index in 0..count {
+                if let Some((datagram, from)) = receiver.datagram_mut(index) {
+                    bytes += datagram.len() as u64;
+                    stream.session.handle_packet(now, from, datagram);
+                }
+            }
+            bytes
+        });
+        self.receiver = receiver;
+        self.settle_stream(key, false);
+        self.tally.batches += 1;
+        self.tally.packets_in += count as u64;
+        self.tally.bytes_in += bytes.unwrap_or(0);
+        self.tally.largest = self.tally.largest.max(count as u64);
+    }
+
+    fn run_due(&mut self) {
+        let mut now = clock::now();
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.due(now, &mut due);
+        for (n, (at, key)) in due.drain(..).enumerate() {
+            let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
+            stream.due = None;
+            if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
+                now = clock::now();
+            }
+            self.counters().media_late.note(now.since(at).as_micros() as u64);
+            self.run_stream(key, now);
+        }
+        self.due = due;
+    }
+
+    fn run_stream(&mut self, key: Key, now: Time) {
+        let done = self.guarded(key, |stream| (stream.tick(now), stream.stats_report(now)));
+        self.settle_stream(key, true);
+        let Some((sent, stats)) = done else { return };
+        self.tally.sent.packets += sent.packets;
+        self.tally.sent.bytes += sent.bytes;
+        self.tally.sent.errors += sent.errors;
+        if let Some(report) = stats {
+            self.report(report);
+        }
+    }
+
+    /// After anything was done with a session: its events, its next deadline and, if asked, its waiting hosts.
+    fn settle_stream(&mut self, key: Key, publish: bool) {
+        while let Some((call, event)) = self.next_event(key) {
+            self.settle(call, &event);
+            self.report(Report::Event { call, event });
+        }
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if publish {
+            stream.publish();
+        }
+        let next = stream.next_deadline();
+        if next != stream.due {
+            stream.due = next;
+            if let Some(at) = next {
+                self.wheel.insert(at, key);
+            }
+        }
+    }
+
+    fn next_event(&mut self, key: Key) -> Option<(CallId, MediaEvent)> {
+        let stream = self.streams.get_mut(key)?;
+        stream.session.poll_event().map(|event| (stream.id, event))
+    }
+
+    /// What was posted by the host and is over now.
+    fn settle(&self, call: CallId, event: &MediaEvent) {
+        if matches!(event, MediaEvent::PlayFinished { .. } | MediaEvent::DtmfSent { .. }) {
+            if let Some(stream) = self.keys.get(&call).and_then(|k| self.streams.get(*k)) {
+                stream.call.shared().job_done();
+            }
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        let told = self.reports.push(report);
+        self.note_report(told);
+    }
+
+    fn report_always(&mut self, report: Report) {
+        let told = self.reports.push_always(report);
+        self.note_report(told);
+    }
+
+    fn note_report(&mut self, told: bool) {
+        self.reported = true;
+        if !told {
+            self.counters().media_reports_dropped.add(1);
+        }
+    }
+
+    fn close(&mut self, key: Key) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if let Err(text) = thread::caught(|| stream.session.close()) {
+            log::error!(target: "voip::engine", "the end of a media session panicked: {text}");
+        }
+        while let Some((call, event)) = self.next_event(key) {
+            self.settle(call, &event);
+            self.report(Report::Event { call, event });
+        }
+        let Some(stream) = self.streams.remove(key) else { return };
+        let call = stream.id;
+        self.keys.remove(&call);
+        // Closing its socket takes it out of the epoll set: nobody else holds the descriptor.
+        stream.finish();
+        self.report_always(Report::Closed { call });
+    }
+}
