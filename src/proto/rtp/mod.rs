@@ -5,6 +5,7 @@
 //! names inside [`PayloadFormat`]. Driven by `media` and by the stand-alone tools of `ffi`.
 
 pub mod classify;
+pub mod demux;
 pub mod extension;
 pub mod packet;
 pub mod payload;
@@ -12,6 +13,7 @@ pub mod sequence;
 pub mod telephone_event;
 
 pub use classify::{classify, PacketKind};
+pub use demux::{Demux, Route};
 pub use extension::{ExtensionElement, ExtensionElements};
 pub use packet::{PacketError, RtpBuilder, RtpHeader, RtpPacket, MAX_CSRCS};
 pub use payload::{MediaKind, PayloadError, PayloadFormat, StaticPayload};
