@@ -63,6 +63,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "call_info",
         "call_end",
         "audio",
+        "call_rtp",
         "dtmf",
         "player",
         "recorder",

@@ -1828,6 +1828,18 @@ typedef void (*voip_audio_tap_fn)(voip_call *call,
                                   void *user);
 
 /**
+ * Sees one RTP packet on the media thread: RFC 3550, never encrypted. `sent` is 0 for a packet that came, 1 for one that
+ * goes. The packet lies in `packet[0..*len]`; it may be changed in place, and grow up to `capacity` (2048) bytes or shrink by
+ * writing `*len`. What is left must be an RTP packet. Gives 0 to let it pass, else it is dropped.
+ */
+typedef int32_t (*voip_rtp_filter_fn)(voip_call *call,
+                                      int32_t sent,
+                                      uint8_t *packet,
+                                      size_t *len,
+                                      size_t capacity,
+                                      void *user);
+
+/**
  * How to record. Begin with `VOIP_RECORD_OPTIONS_INIT`.
  */
 typedef struct {
@@ -4557,6 +4569,50 @@ voip_status voip_call_set_audio_tap(voip_call *call,
  * Since: 0.1.0
  */
 voip_status voip_format_silence(int32_t sample, void *pcm, size_t samples);
+
+/**
+ * Has a function called with each RTP packet of the call, in both directions, from now on; also before the answer.
+ *
+ * A packet that came is shown before anything looks at it, wherever it came from; one that goes, as it is complete. A filter
+ * that changes nothing and gives 0 is a tap. A packet that goes and is dropped leaves its sequence number unused, so that
+ * the other side counts it as lost. What is no RTP packet any more is dropped, and counted in `rx_discarded` or
+ * `send_errors`. RTCP and the packets of `voip_call_send_rtp` are not shown.
+ *
+ * The thread runs other calls too and keeps real time: the function must not block, wait for a lock that is held for
+ * long, or call what may wait.
+ * @param filter gets the packets; replaces the one before. NULL: none.
+ * @param user handed to it.
+ * @param destroy called once with `user` when the filter is not used any more: replaced, removed, or its call ended. No
+ *   filter with that pointer runs then or later. May be NULL. Not called if this function fails.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_set_rtp_filter(voip_call *call,
+                                     voip_rtp_filter_fn filter,
+                                     void *user,
+                                     voip_destroy_fn destroy);
+
+/**
+ * Sends an RTP packet of the program's own making from the call's socket to where its audio goes, at once.
+ *
+ * The packet goes as it is, past the filter, and encrypted if the call's audio is. The library goes on with its own stream:
+ * use another SSRC, or stop that one with `voip_call_set_direction` or a filter that drops it.
+ * @param packet RTP (RFC 3550), as `voip_rtp_packet_write` makes it; copied.
+ * @param len its bytes, at most 2048. More than 1400 may not get through.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _PARSE (no RTP packet), _STATE (no media was negotiated), _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_send_rtp(voip_call *call,
+                               const uint8_t *packet,
+                               size_t len);
 
 /**
  * Sends keys one after the other, in the order of the calls; returns at once, `on_dtmf_sent` tells when all

@@ -111,6 +111,7 @@ impl Stream {
             MediaOp::Record(tap) => self.session.record(tap),
             MediaOp::RecordStop => self.session.record_stop(),
             MediaOp::Tap(tap) => self.session.set_tap(tap),
+            MediaOp::Session(work) => work(&mut self.session, now),
             MediaOp::Mute(muted) => self.session.set_muted(muted),
             MediaOp::Gain { receive, send } => {
                 // Checked by the host's thread already.

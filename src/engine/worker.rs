@@ -10,6 +10,7 @@ use super::thread;
 use super::worker_loop::Worker;
 use crate::media::{MediaEvent, MediaStats, PlaySource, RecordTap, Session, StreamParams, TapFn};
 use crate::ua::CallId;
+use crate::util::Time;
 use crossbeam_channel as channel;
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -33,16 +34,31 @@ pub struct Opening {
 
 /// What a host wants of a stream.
 pub enum MediaOp {
-    Play { source: PlaySource, id: u64 },
+    Play {
+        source: PlaySource,
+        id: u64,
+    },
     PlayStop,
-    Keys { digits: Box<str>, duration: Duration, gap: Duration, id: u64 },
+    Keys {
+        digits: Box<str>,
+        duration: Duration,
+        gap: Duration,
+        id: u64,
+    },
     Record(RecordTap),
     RecordStop,
     Tap(Option<TapFn>),
+    /// What is between the host and the session alone.
+    Session(SessionWork),
     Mute(bool),
-    Gain { receive: u32, send: u32 },
+    Gain {
+        receive: u32,
+        send: u32,
+    },
     StatsEvery(Duration),
 }
+
+pub type SessionWork = Box<dyn FnOnce(&mut Session, Time) + Send>;
 
 /// From a worker to the control thread.
 pub enum Report {

@@ -2,14 +2,13 @@
 
 use super::callbacks::voip_destroy_fn;
 use super::error::{voip_status, Fail, FfiResult};
+use super::held::{Fate, Held};
 use super::objects::{self, CallObject};
 use super::panic::{guard, in_host, not_in_callback};
 use super::strings;
 use super::types::*;
 use crate::engine::{SampleFormat, TapFrames, TapSink};
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::Arc;
 
 /// Gets frames of the phone's format on the media thread; `sent` is 0 for what was heard, 1 for what was sent.
 pub type voip_audio_tap_fn = Option<
@@ -315,8 +314,8 @@ pub unsafe extern "C" fn voip_call_set_audio_tap(
 ) -> voip_status {
     guard(|| {
         let object = objects::call(call)?;
-        let fate = Arc::new(Fate { user, destroy, state: AtomicU8::new(PENDING) });
-        let held = TapUser(fate.clone());
+        let fate = Fate::new(user, destroy);
+        let held = Held::new(&fate);
         // The handle goes as a number: it is a token and nothing that could dangle.
         let handle = object.handle() as usize;
         let sink = tap.map(|tap| -> TapSink {
@@ -334,54 +333,6 @@ pub unsafe extern "C" fn voip_call_set_audio_tap(
         fate.commit();
         Ok(())
     })
-}
-
-/// The host's pointer of a tap between two threads: the one that sets it, and the worker that lets go of it. Whoever
-/// comes second calls destroy; if the tap could not be set, nobody does.
-struct Fate {
-    user: *mut c_void,
-    destroy: voip_destroy_fn,
-    state: AtomicU8,
-}
-
-const PENDING: u8 = 0;
-const COMMITTED: u8 = 1;
-const RELEASED: u8 = 2;
-
-// SAFETY: the library only hands the pointer back; the host promised that its callbacks run on any thread.
-unsafe impl Send for Fate {}
-// SAFETY: as above.
-unsafe impl Sync for Fate {}
-
-impl Fate {
-    fn commit(&self) {
-        if self.state.swap(COMMITTED, Ordering::AcqRel) == RELEASED {
-            self.end();
-        }
-    }
-    fn end(&self) {
-        if let Some(destroy) = self.destroy {
-            // SAFETY: the host gave this function for this pointer, and this is its only call.
-            in_host(|| unsafe { destroy(self.user) });
-        }
-    }
-}
-
-/// The tap's hold on the pointer.
-struct TapUser(Arc<Fate>);
-
-impl TapUser {
-    fn user(&self) -> *mut c_void {
-        self.0.user
-    }
-}
-
-impl Drop for TapUser {
-    fn drop(&mut self) {
-        if self.0.state.swap(RELEASED, Ordering::AcqRel) == COMMITTED {
-            self.0.end();
-        }
-    }
 }
 
 /// Fills a buffer with a format's silence.

@@ -24,4 +24,4 @@ pub use meter::Level;
 pub use params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
 pub use player::{PlayFeed, PlaySource};
 pub use recorder::{record_tap, RecordDrain, RecordTap};
-pub use session::{Session, TapFn};
+pub use session::{FilterFn, Session, TapFn, FILTER_ROOM};

@@ -9,6 +9,7 @@
 //! reads and writes back at once adds no packet interval of delay. RFC 3550, RFC 3551, RFC 4733, RFC 4961.
 
 mod early;
+mod filter;
 mod gain;
 mod receive;
 mod record;
@@ -23,6 +24,7 @@ use super::resample::RATES;
 use crate::util::{Duration, Rng, Time};
 use core::net::SocketAddr;
 use early::Early;
+use filter::{Filter, Filtered, Outbox};
 use gain::Gain;
 use receive::Receive;
 use record::Recording;
@@ -30,6 +32,7 @@ use send::Send;
 use std::collections::VecDeque;
 use tap::Tap;
 
+pub use filter::{FilterFn, FILTER_ROOM};
 pub use tap::TapFn;
 
 /// Events that wait to be polled; the worker polls after every call.
@@ -57,6 +60,8 @@ pub struct Session {
     player: Option<Box<Player>>,
     recording: Option<Box<Recording>>,
     tap: Option<Box<Tap>>,
+    filter: Option<Box<Filter>>,
+    outbox: Outbox,
     /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
     start: SendStart,
     drained: bool,
@@ -113,6 +118,8 @@ impl Session {
             player: None,
             recording: None,
             tap: None,
+            filter: None,
+            outbox: Outbox::default(),
             start,
             drained: true,
         };
@@ -157,6 +164,17 @@ impl Session {
             self.stats.rx_discarded += self.early.get_or_insert_default().keep(now, source, datagram);
             return;
         };
+        let datagram: &[u8] = match &mut self.filter {
+            None => datagram,
+            Some(filter) => match filter.pass(false, datagram) {
+                Filtered::Pass(packet) => packet,
+                Filtered::Dropped => return,
+                Filtered::Spoiled => {
+                    self.stats.rx_discarded += 1;
+                    return;
+                }
+            },
+        };
         let moved = stream.receive.packet(now, source, datagram, &mut self.stats, &mut self.events);
         if moved {
             stream.send.align_again();
@@ -176,12 +194,13 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Time> {
         let stream = self.stream.as_ref()?;
         let send = Some(stream.send.next());
-        [stream.receive.next_deadline(), send].into_iter().flatten().min()
+        [stream.receive.next_deadline(), send, self.outbox.deadline()].into_iter().flatten().min()
     }
 
     /// Plays and sends what is due. `send` is called for each packet, with its destination.
     pub fn handle_deadline(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
         let Some(mut stream) = self.stream.take() else { return };
+        self.send_outbox(stream.receive.destination(), send);
         stream.receive.run(self, now);
         stream.send.run(self, &stream.receive, now, send);
         self.stream = Some(stream);
@@ -264,6 +283,30 @@ impl Session {
         self.tap = sink.map(|sink| Box::new(Tap::new(sink, self.config.host_rate, codec_rate)));
     }
 
+    /// Has a function see, change and drop the RTP packets that pass from now on, or no longer; the one before is dropped.
+    pub fn set_filter(&mut self, sink: Option<FilterFn>) {
+        self.filter = sink.map(|sink| Box::new(Filter::new(sink)));
+    }
+
+    /// A packet of the host's own making, to be sent at once. It is RTP: whoever made it has checked that.
+    pub fn send_packet(&mut self, now: Time, packet: Box<[u8]>) {
+        if self.stream.is_none() || !self.outbox.put(now, packet) {
+            self.stats.send_errors += 1;
+        }
+    }
+
+    fn send_outbox(&mut self, to: Option<SocketAddr>, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+        while let Some(packet) = self.outbox.take() {
+            let Some(to) = to else {
+                self.stats.send_errors += 1;
+                continue;
+            };
+            self.stats.tx_packets += 1;
+            self.stats.tx_bytes += packet.len() as u64;
+            send(to, &packet);
+        }
+    }
+
     /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
     /// reader forgets its own with `AudioReader::clear`.
     pub fn flush(&mut self) {
@@ -315,5 +358,6 @@ impl Session {
             stream.send.finish(&mut self.events);
         }
         self.tap = None;
+        self.filter = None;
     }
 }

@@ -1,5 +1,6 @@
 //! The sending half: the grid of send ticks, keys, what the host wrote, what is played.
 
+use super::filter::Filtered;
 use super::receive::Receive;
 use super::{Events, SendStart, Session};
 use crate::media::codec::{Codec, Encoder};
@@ -350,6 +351,17 @@ impl Send {
         };
         packet[..RtpHeader::LEN].copy_from_slice(&header.to_bytes());
         self.sequence = self.sequence.next();
+        let packet: &[u8] = match &mut session.filter {
+            None => packet,
+            Some(filter) => match filter.pass(true, packet) {
+                Filtered::Pass(packet) => packet,
+                Filtered::Dropped => return,
+                Filtered::Spoiled => {
+                    session.stats.send_errors += 1;
+                    return;
+                }
+            },
+        };
         session.stats.tx_packets += 1;
         session.stats.tx_bytes += packet.len() as u64;
         out(to, packet);
