@@ -6,9 +6,8 @@
 //! reader forgets what is in it before it reads on. A host that comes back from a pause hears what is said
 //! now, not what was said then. The marks are two atomic words shared by both ends.
 
+use super::ring::{ring, RingReader, RingWriter};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use rtrb::chunks::ChunkError;
-use rtrb::{Consumer, Producer, RingBuffer};
 use std::sync::Arc;
 
 /// The host's two ends.
@@ -21,8 +20,8 @@ pub struct HostAudio {
 /// The session's two ends.
 #[derive(Debug)]
 pub struct SessionAudio {
-    received: Producer<i16>,
-    to_send: Consumer<i16>,
+    received: RingWriter,
+    to_send: RingReader,
     marks: Arc<Marks>,
     /// Frames taken out of `to_send` since the start.
     taken: u64,
@@ -39,8 +38,8 @@ struct Marks {
 /// Both rings, with the capacities in frames.
 pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
     let marks = Arc::new(Marks::default());
-    let (received, reader) = RingBuffer::new(read_frames.max(1));
-    let (writer, to_send) = RingBuffer::new(write_frames.max(1));
+    let (received, reader) = ring(read_frames);
+    let (writer, to_send) = ring(write_frames);
     let session = SessionAudio { received, to_send, marks: marks.clone(), taken: 0 };
     let reader = AudioReader { ring: reader, marks: marks.clone() };
     let writer = AudioWriter { ring: writer, marks, written: 0 };
@@ -50,7 +49,7 @@ pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, Hos
 /// Received audio, for the host.
 #[derive(Debug)]
 pub struct AudioReader {
-    ring: Consumer<i16>,
+    ring: RingReader,
     marks: Arc<Marks>,
 }
 
@@ -64,34 +63,30 @@ impl AudioReader {
     /// Takes up to `out.len()` frames; how many. Empty is empty: nothing is made up.
     pub fn read(&mut self, out: &mut [i16]) -> usize {
         self.forget_stale();
-        self.ring.pop_partial_slice(out).0.len()
+        self.ring.pop(out)
     }
     /// Frames that a read would give.
     pub fn available(&mut self) -> usize {
         self.forget_stale();
-        self.ring.slots()
+        self.ring.available()
     }
     /// Forgets everything received so far; how many frames that were.
     pub fn clear(&mut self) -> usize {
-        let n = self.ring.slots();
-        if let Ok(chunk) = self.ring.read_chunk(n) {
-            chunk.commit_all();
-        }
-        n
+        self.ring.skip(usize::MAX)
     }
     /// The session is gone: what is available is all there will be.
     pub fn is_closed(&self) -> bool {
         self.ring.is_abandoned()
     }
     pub fn capacity(&self) -> usize {
-        self.ring.buffer().capacity()
+        self.ring.capacity()
     }
 }
 
 /// Audio to send, from the host.
 #[derive(Debug)]
 pub struct AudioWriter {
-    ring: Producer<i16>,
+    ring: RingWriter,
     marks: Arc<Marks>,
     written: u64,
 }
@@ -99,16 +94,16 @@ pub struct AudioWriter {
 impl AudioWriter {
     /// Gives up to `frames.len()` frames; how many were taken.
     pub fn write(&mut self, frames: &[i16]) -> usize {
-        let n = self.ring.push_partial_slice(frames).0.len();
+        let n = self.ring.push(frames);
         self.written += n as u64;
         n
     }
     pub fn space(&self) -> usize {
-        self.ring.slots()
+        self.ring.space()
     }
     /// Frames written that the session has not taken.
     pub fn pending(&self) -> usize {
-        self.capacity() - self.ring.slots()
+        self.capacity() - self.ring.space()
     }
     /// Forgets what was written and not sent. What is written after this call stays. The space comes back
     /// with the session's next tick.
@@ -119,26 +114,24 @@ impl AudioWriter {
         self.ring.is_abandoned()
     }
     pub fn capacity(&self) -> usize {
-        self.ring.buffer().capacity()
+        self.ring.capacity()
     }
 }
 
 impl SessionAudio {
     /// Hands received frames to the host; how many had to be thrown away.
     pub fn deliver(&mut self, frames: &[i16]) -> usize {
-        match self.received.push_entire_slice(frames) {
-            Ok(()) => 0,
-            Err(ChunkError::TooFewSlots(_)) => {
-                self.marks.stale.store(true, Ordering::Release);
-                frames.len()
-            }
+        if self.received.push_all(frames) {
+            return 0;
         }
+        self.marks.stale.store(true, Ordering::Release);
+        frames.len()
     }
 
     /// Takes up to `out.len()` frames of what the host wrote; how many.
     pub fn take(&mut self, out: &mut [i16]) -> usize {
         self.forget_flushed();
-        let n = self.to_send.pop_partial_slice(out).0.len();
+        let n = self.to_send.pop(out);
         self.taken += n as u64;
         n
     }
@@ -146,25 +139,17 @@ impl SessionAudio {
     fn forget_flushed(&mut self) {
         let flush_to = self.marks.flush_to.load(Ordering::Acquire);
         let Some(behind) = flush_to.checked_sub(self.taken).filter(|&n| n > 0) else { return };
-        let n = self.to_send.slots().min(behind as usize);
-        if let Ok(chunk) = self.to_send.read_chunk(n) {
-            chunk.commit_all();
-            self.taken += n as u64;
-        }
+        self.taken += self.to_send.skip(usize::try_from(behind).unwrap_or(usize::MAX)) as u64;
     }
 
     /// Forgets what the host wrote so far.
     pub fn flush_to_send(&mut self) {
-        let n = self.to_send.slots();
-        if let Ok(chunk) = self.to_send.read_chunk(n) {
-            chunk.commit_all();
-            self.taken += n as u64;
-        }
+        self.taken += self.to_send.skip(usize::MAX) as u64;
     }
     /// Frames the host has written and the session not taken.
     pub fn pending(&mut self) -> usize {
         self.forget_flushed();
-        self.to_send.slots()
+        self.to_send.available()
     }
 }
 

@@ -15,6 +15,7 @@ pub mod player;
 pub mod playout;
 pub mod recorder;
 pub mod resample;
+mod ring;
 pub mod session;
 pub mod tone;
 pub mod wav;
