@@ -3079,8 +3079,8 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
 /**
  * Sets which codecs are offered and accepted, by preference.
  *
- * @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`; the last two with
- *   a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
+ * @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`, `GSM`; L16 and DVI4
+ *   with a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
  *
  * Thread: any.
  * Callback: yes.
@@ -6814,7 +6814,7 @@ voip_status voip_codec_get_sizes(voip_codec *codec,
  * Encodes frames into one payload.
  *
  * @param pcm signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
- * @param frames how many.
+ * @param frames how many. GSM codes 160 at a time: silence is put behind a last part.
  * @param buf gets the payload.
  * @param len bytes of buf; `voip_codec_get_sizes` says how many are needed.
  * @param written gets the bytes of the payload.

@@ -4,7 +4,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 use support::{cases, vectors, Json};
-use voip::media::codec::{dvi4, g711, g722};
+use voip::media::codec::{dvi4, g711, g722, gsm};
 
 fn folder(family: &str) -> Option<PathBuf> {
     let folder = vectors()?.join("07_codecs").join(family);
@@ -194,4 +194,71 @@ fn dvi4_is_bit_exact_to_the_ima_reference() {
         ran += 1;
     }
     println!("ima_adpcm: {ran} cases");
+}
+
+#[test]
+fn gsm_is_decoded_bit_exactly_and_survives_another_coding() {
+    let Some(folder) = folder("gsm") else { return println!("no vectors: 0 cases") };
+    let mut ran = 0;
+    for case in cases(&folder) {
+        let id = text(&case, "id").expect("an id");
+        let coded = std::fs::read(folder.join(format!("{id}.gsm"))).expect("the frames");
+        let want = samples(&folder.join(format!("{id}.decoded.s16le")));
+        let mut decoder = gsm::Decoder::default();
+        let mut heard = vec![0; want.len()];
+        let pieces = coded.chunks(3 * gsm::BYTES).zip(heard.chunks_mut(3 * gsm::SAMPLES));
+        for (i, (frames, out)) in pieces.enumerate() {
+            assert_eq!(decoder.decode(frames, out), out.len(), "{id}: frames from {}", 3 * i);
+        }
+        assert!(heard == want, "{id}: sample {:?}", heard.iter().zip(&want).position(|(a, b)| a != b));
+        let mut again = vec![0; coded.len()];
+        assert_eq!(gsm::Encoder::default().encode(&want, &mut again), coded.len());
+        assert_eq!(gsm::Decoder::default().decode(&again, &mut heard), want.len());
+        let (delay, snr) = best_snr(&want, &heard);
+        println!("{id}: delay {delay}, {snr:.1} dB after a second coding");
+        assert!(snr > 8.0 && delay == 0);
+        ran += 1;
+    }
+    println!("gsm: {ran} cases");
+}
+
+/// Speech, and what speech never is.
+fn hard_inputs() -> Vec<Vec<i16>> {
+    let mut inputs: Vec<Vec<i16>> = ["vm-opts", "queue-youarenext"]
+        .iter()
+        .filter_map(|name| Some(samples(&folder("gsm")?.join(format!("{name}.decoded.s16le")))))
+        .collect();
+    let mut state = 1u32;
+    let mut noise = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as i16
+    };
+    inputs.push((0..32_000).map(|_| noise()).collect());
+    inputs.push((0..32_000).map(|_| noise() / 300).collect());
+    inputs.push((0..32_000).map(|i| if i / 37 % 2 == 0 { i16::MAX } else { i16::MIN }).collect());
+    inputs.push((0..32_000).map(|i| if i % 5000 < 40 { i16::MIN } else { 0 }).collect());
+    inputs
+}
+
+#[test]
+fn gsm_is_encoded_bit_for_bit_as_the_reference_does_where_it_is_installed() {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut ran = 0;
+    for (i, pcm) in hard_inputs().iter().enumerate() {
+        let toast =
+            Command::new("toast").args(["-l", "-c"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let Ok(mut toast) = toast else { break };
+        let mut input = toast.stdin.take().expect("a pipe");
+        let bytes: Vec<u8> = pcm.iter().flat_map(|s| s.to_ne_bytes()).collect();
+        let writer = std::thread::spawn(move || input.write_all(&bytes));
+        let want = toast.wait_with_output().expect("its output").stdout;
+        writer.join().expect("a thread").expect("all was read");
+        let mut coded = vec![0; want.len()];
+        assert_eq!(gsm::Encoder::default().encode(pcm, &mut coded), want.len());
+        let differs = coded.chunks(gsm::BYTES).zip(want.chunks(gsm::BYTES)).position(|(a, b)| a != b);
+        assert_eq!(differs, None, "input {i}: the frame that differs");
+        ran += 1;
+    }
+    println!("gsm: {ran} inputs against toast");
 }

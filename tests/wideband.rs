@@ -1,4 +1,4 @@
-//! Calls over 127.0.0.1 with the codecs beyond G.711, at a host rate of 16 kHz: what is above 4 kHz arrives.
+//! Calls over 127.0.0.1 with the codecs beyond G.711, at a host rate of 16 kHz: what is above 4 kHz arrives where the codec carries it.
 
 mod engine_support;
 
@@ -54,4 +54,10 @@ fn l16_at_16_khz_carries_a_tone_of_5_khz() {
 #[test]
 fn dvi4_at_16_khz_carries_a_tone_of_5_khz() {
     tone_is_found_again("DVI4/16000", "DVI4", 5000.0);
+}
+
+/// 8 kHz: only what a GSM phone would carry.
+#[test]
+fn gsm_carries_a_tone_of_600_hz() {
+    tone_is_found_again("GSM,PCMU", "GSM", 600.0);
 }

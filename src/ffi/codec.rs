@@ -190,7 +190,7 @@ pub unsafe extern "C" fn voip_codec_get_sizes(
 /// Encodes frames into one payload.
 ///
 /// @param pcm signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
-/// @param frames how many.
+/// @param frames how many. GSM codes 160 at a time: silence is put behind a last part.
 /// @param buf gets the payload.
 /// @param len bytes of buf; `voip_codec_get_sizes` says how many are needed.
 /// @param written gets the bytes of the payload.

@@ -43,8 +43,8 @@ pub unsafe extern "C" fn voip_config_set_rtp_ports(
 
 /// Sets which codecs are offered and accepted, by preference.
 ///
-/// @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`; the last two with
-///   a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
+/// @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`, `GSM`; L16 and DVI4
+///   with a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -207,7 +207,7 @@ fn codec_list(names: &str) -> Result<Vec<String>, Fail> {
     let mut list: Vec<String> = Vec::new();
     for name in names.split(',').map(str::trim) {
         let Some(info) = CodecInfo::for_calls(name) else {
-            let text = format!("codec \"{name}\" is unknown, there are PCMU, PCMA, G722, L16, DVI4");
+            let text = format!("codec \"{name}\" is unknown, there are PCMU, PCMA, G722, L16, DVI4, GSM");
             return Err(Fail::new(voip_status::VOIP_ERR_NO_CODEC, text));
         };
         let known = format!("{}/{}", info.name, info.clock_rate);

@@ -47,6 +47,24 @@ static void tone(const voip_codec_entry *entry)
     GIVES(VOIP_ERR_HANDLE, voip_codec_reset(codec));
 }
 
+/* 160 samples are 33 bytes that begin with 1101. */
+static void gsm(void)
+{
+    voip_codec *codec = NULL;
+    int16_t pcm[480] = { 0 };
+    uint8_t payload[99];
+    size_t bytes = 0, frames = 0, written = 0, got = 0;
+    MUST(voip_codec_new("gsm", 0, 0, &codec));
+    OK(voip_codec_get_sizes(codec, 161, &bytes, 98, &frames));
+    CHECK(bytes == 66 && frames == 320);
+    OK(voip_codec_encode(codec, pcm, 200, payload, sizeof payload, &written));
+    CHECK(written == 66 && payload[0] >> 4 == 0xd && payload[33] >> 4 == 0xd);
+    payload[33] ^= 0xf0;
+    OK(voip_codec_decode(codec, payload, 66, pcm, 480, &got));
+    CHECK(got == 160);
+    OK(voip_codec_free(codec));
+}
+
 int main(void)
 {
     voip_codec_entry entry = VOIP_CODEC_ENTRY_INIT;
@@ -62,5 +80,6 @@ int main(void)
     GIVES(VOIP_ERR_NO_CODEC, voip_codec_new("PCMU", 16000, 0, &codec));
     GIVES(VOIP_ERR_NULL, voip_codec_new(NULL, 0, 0, &codec));
     CHECK(codec == NULL);
+    gsm();
     return check_end();
 }

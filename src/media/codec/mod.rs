@@ -9,6 +9,7 @@ pub mod cn;
 pub mod dvi4;
 pub mod g711;
 pub mod g722;
+pub mod gsm;
 pub mod l16;
 
 use crate::proto::rtp::PayloadFormat;
@@ -20,6 +21,7 @@ pub enum CodecKind {
     G722,
     L16,
     Dvi4,
+    Gsm,
     /// Comfort noise: describes silence beside another codec, and is no stream of its own.
     Cn,
 }
@@ -46,7 +48,7 @@ const fn stereo(rate: u32, payload_type: Option<u8>) -> CodecInfo {
 }
 
 /// In each name's rows the first is what the name alone means.
-static CODECS: [CodecInfo; 25] = [
+static CODECS: [CodecInfo; 26] = [
     row("PCMU", CodecKind::Pcmu, 8000, Some(0)),
     row("PCMA", CodecKind::Pcma, 8000, Some(8)),
     CodecInfo { audio_rate: 16_000, ..row("G722", CodecKind::G722, 8000, Some(9)) },
@@ -70,6 +72,7 @@ static CODECS: [CodecInfo; 25] = [
     row("DVI4", CodecKind::Dvi4, 11_025, Some(16)),
     row("DVI4", CodecKind::Dvi4, 16_000, Some(6)),
     row("DVI4", CodecKind::Dvi4, 22_050, Some(17)),
+    row("GSM", CodecKind::Gsm, 8000, Some(3)),
     row("CN", CodecKind::Cn, 8000, Some(13)),
     row("CN", CodecKind::Cn, 16_000, None),
 ];
@@ -132,11 +135,19 @@ impl Codec {
         row.fits_calls().then(|| row.codec())
     }
 
-    /// Samples of each channel in a packet of that duration: even, since G.722 and DVI4 put two into an
-    /// octet.
+    /// Samples of each channel in a packet of that duration, as [`Self::whole_samples`] has them.
     pub fn frame_samples(&self, ptime_ms: u32) -> usize {
         let samples = u64::from(self.audio_rate) * u64::from(ptime_ms) / 1000;
-        (samples as usize & !1).max(2)
+        self.whole_samples(samples as usize)
+    }
+
+    /// So many samples, or fewer, that a payload holds without a rest, but at least the fewest that it can hold: G.722 and
+    /// DVI4 put two into an octet, GSM 160 into a frame.
+    pub fn whole_samples(&self, samples: usize) -> usize {
+        match self.kind {
+            CodecKind::Gsm => (samples - samples % gsm::SAMPLES).max(gsm::SAMPLES),
+            _ => (samples & !1).max(2),
+        }
     }
 
     /// Octets of a payload with so many samples of each channel. Comfort noise has as many whatever it
@@ -147,6 +158,7 @@ impl Codec {
             CodecKind::G722 => samples / 2,
             CodecKind::L16 => samples * 2 * usize::from(self.channels),
             CodecKind::Dvi4 => dvi4::HEADER_BYTES + samples.div_ceil(2),
+            CodecKind::Gsm => samples.div_ceil(gsm::SAMPLES) * gsm::BYTES,
             CodecKind::Cn => 1 + NOISE_ORDER,
         }
     }
@@ -157,6 +169,7 @@ impl Codec {
             CodecKind::G722 => payload_bytes * 2,
             CodecKind::L16 => payload_bytes / 2 / usize::from(self.channels.max(1)),
             CodecKind::Dvi4 => payload_bytes.saturating_sub(dvi4::HEADER_BYTES) * 2,
+            CodecKind::Gsm => payload_bytes / gsm::BYTES * gsm::SAMPLES,
             CodecKind::Cn => 0,
         }
     }
@@ -181,6 +194,7 @@ pub enum Encoder {
     G722(Box<g722::Encoder>),
     L16,
     Dvi4(dvi4::State),
+    Gsm(Box<gsm::Encoder>),
     Cn,
 }
 
@@ -192,6 +206,7 @@ impl Encoder {
             CodecKind::G722 => Encoder::G722(Box::default()),
             CodecKind::L16 => Encoder::L16,
             CodecKind::Dvi4 => Encoder::Dvi4(dvi4::State::default()),
+            CodecKind::Gsm => Encoder::Gsm(Box::default()),
             CodecKind::Cn => Encoder::Cn,
         }
     }
@@ -203,6 +218,7 @@ impl Encoder {
             Encoder::G722(state) => state.encode(pcm, out),
             Encoder::L16 => l16::encode(pcm, out),
             Encoder::Dvi4(state) => state.encode(pcm, out),
+            Encoder::Gsm(state) => state.encode(pcm, out),
             Encoder::Cn => cn::Noise::measure(pcm, NOISE_ORDER).write(out),
         }
     }
@@ -215,6 +231,7 @@ pub enum Decoder {
     G722(Box<g722::Decoder>),
     L16,
     Dvi4(dvi4::State),
+    Gsm(Box<gsm::Decoder>),
     Cn(Box<cn::Generator>),
 }
 
@@ -226,6 +243,7 @@ impl Decoder {
             CodecKind::G722 => Decoder::G722(Box::default()),
             CodecKind::L16 => Decoder::L16,
             CodecKind::Dvi4 => Decoder::Dvi4(dvi4::State::default()),
+            CodecKind::Gsm => Decoder::Gsm(Box::default()),
             CodecKind::Cn => Decoder::Cn(Box::new(cn::Generator::new(1))),
         }
     }
@@ -238,6 +256,7 @@ impl Decoder {
             Decoder::G722(state) => state.decode(payload, out),
             Decoder::L16 => l16::decode(payload, out),
             Decoder::Dvi4(state) => state.decode(payload, out),
+            Decoder::Gsm(state) => state.decode(payload, out),
             Decoder::Cn(generator) => {
                 if let Some(noise) = cn::Noise::parse(payload) {
                     generator.set(&noise);

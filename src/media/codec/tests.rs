@@ -41,6 +41,7 @@ fn a_tone_keeps_the_quality_that_its_codec_has() {
             CodecKind::G722 => (22, 25.0),
             CodecKind::L16 => (0, 100.0),
             CodecKind::Dvi4 | CodecKind::Cn => (0, 18.0),
+            CodecKind::Gsm => (0, 12.0),
         };
         let pcm = tone(&codec, 437.0, codec.audio_rate as usize / 2);
         for ptime_ms in [10, 20, 30] {
@@ -62,6 +63,7 @@ fn sizes_of_20_ms_are_what_rfc_3551_says() {
     assert_eq!(size("L16", 44_100, 2), (3528, 882));
     assert_eq!(size("DVI4", 8000, 1), (84, 160));
     assert_eq!(size("DVI4", 22_050, 1), (224, 440));
+    assert_eq!(size("GSM", 8000, 1), (33, 160));
 }
 
 #[test]
@@ -90,7 +92,8 @@ fn a_codec_list_names_rates_where_there_are_several() {
     assert_eq!(found("L16"), Some(("L16", 44_100, Some(11))));
     assert_eq!(found("l16/16000"), Some(("L16", 16_000, None)));
     assert_eq!(found("DVI4/22050"), Some(("DVI4", 22_050, Some(17))));
-    for unknown in ["", "CN", "L16/0", "L16/", "PCMU/16000", "G722/x", "opus"] {
+    assert_eq!(found("gsm"), Some(("GSM", 8000, Some(3))));
+    for unknown in ["", "CN", "L16/0", "L16/", "PCMU/16000", "G722/x", "opus", "GSM/16000"] {
         assert_eq!(found(unknown), None, "{unknown}");
     }
 }
@@ -121,6 +124,17 @@ fn dvi4_says_the_last_of_an_odd_number_of_samples_twice() {
     assert_eq!(dvi4::State::default().decode(&wire, &mut pcm), 3);
     assert_eq!(dvi4::State::default().decode(&wire[..3], &mut pcm), 0);
     assert_eq!(dvi4::State::new(5, 200).index(), 88);
+}
+
+#[test]
+fn gsm_packets_hold_whole_frames_whatever_their_duration_is() {
+    let codec = CodecInfo::find("GSM", 8000, 1).expect("GSM").codec();
+    assert_eq!([10, 20, 30, 40, 60].map(|ms| codec.frame_samples(ms)), [160, 160, 160, 320, 480]);
+    assert_eq!((codec.payload_bytes(161), codec.samples_in(98)), (66, 320));
+    let (mut wire, mut pcm) = ([0; 99], [1; 480]);
+    assert_eq!(gsm::Encoder::default().encode(&[500; 200], &mut wire), 66);
+    assert_eq!(gsm::Decoder::default().decode(&wire, &mut pcm), 320, "the third has no signature");
+    assert_eq!(gsm::Decoder::default().decode(&wire[..66], &mut pcm[..319]), 160);
 }
 
 #[test]

@@ -116,8 +116,7 @@ impl Send {
         while self.codec.payload_bytes(samples) > MAX_PAYLOAD || samples > LARGE {
             samples /= 2;
         }
-        // G.722 and DVI4 put two samples into an octet.
-        self.frame_samples = (samples & !1).max(2);
+        self.frame_samples = self.codec.whole_samples(samples);
         self.frame_ticks = self.codec.samples_to_ticks(self.frame_samples);
         let ns = self.frame_samples as u64 * 1_000_000_000;
         self.frame = Duration::from_nanos(ns / rate as u64);
