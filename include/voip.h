@@ -27,6 +27,8 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
 #define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
 #define VOIP_RECORD_OPTIONS_INIT voip_sized_struct<voip_record_options>()
+#define VOIP_VAD_OPTIONS_INIT voip_sized_struct<voip_vad_options>()
+#define VOIP_PLAYBACK_INFO_INIT voip_sized_struct<voip_playback_info>()
 #define VOIP_SDP_MEDIA_INIT voip_sized_struct<voip_sdp_media>()
 #define VOIP_SDP_FORMAT_INIT voip_sized_struct<voip_sdp_format>()
 #define VOIP_SDP_LOCAL_INIT voip_sized_struct<voip_sdp_local>()
@@ -49,6 +51,8 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
 #define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
 #define VOIP_RECORD_OPTIONS_INIT { .size = sizeof(voip_record_options) }
+#define VOIP_VAD_OPTIONS_INIT { .size = sizeof(voip_vad_options) }
+#define VOIP_PLAYBACK_INFO_INIT { .size = sizeof(voip_playback_info) }
 #define VOIP_SDP_MEDIA_INIT { .size = sizeof(voip_sdp_media) }
 #define VOIP_SDP_FORMAT_INIT { .size = sizeof(voip_sdp_format) }
 #define VOIP_SDP_LOCAL_INIT { .size = sizeof(voip_sdp_local) }
@@ -1539,6 +1543,44 @@ typedef struct {
 } voip_message_result_info;
 
 /**
+ * The other side has begun or ended to speak.
+ */
+typedef struct {
+    size_t size;
+    /**
+     * 1: it begins; 0: it has ended.
+     */
+    int32_t speaking;
+    /**
+     * RMS (0 to 32767) of the beginning; of the whole utterance at its end.
+     */
+    uint32_t level_rms;
+    /**
+     * RMS of what is taken for noise.
+     */
+    uint32_t noise_rms;
+    /**
+     * At the end: how long it spoke, in ms, without the silence that made the end.
+     */
+    uint32_t voice_ms;
+} voip_voice_info;
+
+/**
+ * A mark of the playback was reached.
+ */
+typedef struct {
+    size_t size;
+    /**
+     * What `voip_call_play_mark` was given.
+     */
+    uint64_t mark;
+    /**
+     * 1: all that was queued before it was sent; 0: some of it was cleared, or the call ended before.
+     */
+    int32_t reached;
+} voip_playback_mark_info;
+
+/**
  * The host's callbacks; each may be NULL. Begin with `VOIP_CALLBACKS_INIT`.
  *
  * Events of one phone come one at a time and in order, on the library's thread or in
@@ -1612,6 +1654,14 @@ typedef struct {
      * What became of a message; exactly once for each `voip_phone_send_message` that succeeded.
      */
     void (*on_message_result)(voip_phone *phone, const voip_message_result_info *info, void *user);
+    /**
+     * The other side begins or ends to speak; asked for with `voip_call_set_vad`.
+     */
+    void (*on_voice_activity)(voip_call *call, const voip_voice_info *info, void *user);
+    /**
+     * What was queued before a mark of `voip_call_play_mark` was sent, or will not be.
+     */
+    void (*on_playback_mark)(voip_call *call, const voip_playback_mark_info *info, void *user);
 } voip_callbacks;
 
 /**
@@ -1838,6 +1888,62 @@ typedef int32_t (*voip_rtp_filter_fn)(voip_call *call,
                                       size_t *len,
                                       size_t capacity,
                                       void *user);
+
+/**
+ * How voice is told from noise. Begin with `VOIP_VAD_OPTIONS_INIT`; 0 stands for the default of each.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_vad_options).
+     */
+    size_t size;
+    /**
+     * RMS (1 to 32767) from which sound is voice; 0: decided by the noise of the line, which is followed.
+     */
+    uint32_t threshold_rms;
+    /**
+     * Without a threshold: how far above the noise voice is, 3 to 40 dB (9).
+     */
+    uint32_t margin_db;
+    /**
+     * How much voice makes a beginning, 10 to 160 ms (50). Shorter is quicker, longer is surer.
+     */
+    uint32_t begin_ms;
+    /**
+     * How much silence makes an end, 50 to 10000 ms (400).
+     */
+    uint32_t hangover_ms;
+} voip_vad_options;
+
+/**
+ * How far the playback of a call is. Begin with `VOIP_PLAYBACK_INFO_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_playback_info).
+     */
+    size_t size;
+    /**
+     * What plays now, as `voip_call_get_play_id` gave it; 0: nothing.
+     */
+    uint64_t play_id;
+    /**
+     * How much of it was sent, in ms.
+     */
+    uint64_t position_ms;
+    /**
+     * How many things wait to be played behind it.
+     */
+    uint32_t waiting;
+    /**
+     * Frames that were taken by `voip_call_write_audio` since the call began.
+     */
+    uint64_t written_frames;
+    /**
+     * Of these, how many were sent. What was cleared is in neither the sent nor the waiting ones.
+     */
+    uint64_t sent_frames;
+} voip_playback_info;
 
 /**
  * How to record. Begin with `VOIP_RECORD_OPTIONS_INIT`.
@@ -4717,6 +4823,23 @@ voip_status voip_call_gather(voip_call *call,
                              char *terminator);
 
 /**
+ * Has `on_voice_activity` tell when the other side begins and ends to speak, from now on; also before the answer.
+ *
+ * What is heard is looked at in pieces of 10 ms, before `voip_call_set_gain`. Without a fixed threshold the noise of the line
+ * is followed; steady sound (a fan, a tone) is noise after 1.5 s. What does not come is silence, so that an utterance ends
+ * also when packets stop.
+ * @param options how; NULL: no longer. An utterance that goes on ends here, and is told.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_set_vad(voip_call *call,
+                              const voip_vad_options *options);
+
+/**
  * Plays a WAV file to the other side; returns at once, `on_play_finished` and `voip_call_drain_audio` tell
  * the end.
  *
@@ -4786,6 +4909,49 @@ voip_status voip_call_play_stop(voip_call *call);
  */
 voip_status voip_call_get_play_id(voip_call *call,
                                   uint64_t *id);
+
+/**
+ * Stops what plays, and forgets what waits to be played and what was written and not sent: the other side hears one more
+ * frame at most. What was heard and not read stays.
+ *
+ * Plays end with `on_play_finished`, marks with `on_playback_mark`, both not completed. What is written or played after this
+ * call is sent.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_clear_playback(voip_call *call);
+
+/**
+ * Sets a mark behind all that was written and queued to be played so far; `on_playback_mark` tells when it was sent.
+ *
+ * At most 64 marks wait; one more comes back at once as not reached. A call that ends without ever having had media tells none.
+ * @param mark any number; it comes back.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_play_mark(voip_call *call,
+                                uint64_t mark);
+
+/**
+ * Tells how far the playback is; as it was at the last packet sent.
+ *
+ * @param info gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_get_playback(voip_call *call, voip_playback_info *info);
 
 /**
  * Records the call into a WAV file (PCM, 16 bit), from now or from the answer on. A recording that runs

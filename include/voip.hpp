@@ -67,6 +67,25 @@ template <typename Get> std::string text(Get get) {
     }
 }
 
+template <typename Function> void destroy(void *user) { delete static_cast<Function *>(user); }
+
+/// Functions of the media thread: an exception has nowhere to go, and is swallowed.
+template <typename Tap> void on_tap(voip_call *, int32_t sent, const void *pcm, size_t frames, void *user) {
+    try {
+        (*static_cast<Tap *>(user))(sent != 0, pcm, frames);
+    } catch (...) {
+    }
+}
+
+template <typename Filter>
+int32_t on_rtp(voip_call *, int32_t sent, uint8_t *packet, size_t *len, size_t capacity, void *user) {
+    try {
+        *len = (*static_cast<Filter *>(user))(sent != 0, packet, *len, capacity);
+    } catch (...) {
+    }
+    return *len == 0;
+}
+
 inline const char *or_null(const std::string &text) { return text.empty() ? nullptr : text.c_str(); }
 
 } // namespace detail
@@ -171,6 +190,8 @@ public:
     void resume() { check(voip_call_resume(handle_)); }
     void mute(bool yes) { check(voip_call_mute(handle_, yes)); }
     void transfer(const std::string &target) { check(voip_call_transfer(handle_, target.c_str())); }
+    /// Connects the other sides of two answered calls.
+    void transfer_to(const Call &other) { check(voip_call_transfer_to(handle_, other.handle_)); }
 
     voip_call_state state() const {
         voip_call_state state = VOIP_CALL_ENDED;
@@ -241,6 +262,41 @@ public:
     }
     void flush_audio() { check(voip_call_flush_audio(handle_)); }
     bool drain_audio(int32_t timeout_ms = -1) { return in_time(voip_call_drain_audio(handle_, timeout_ms)); }
+    /// Stops and forgets all that is on its way to the other side.
+    void clear_playback() { check(voip_call_clear_playback(handle_)); }
+    /// Comes back in on_playback_mark.
+    void play_mark(uint64_t mark) { check(voip_call_play_mark(handle_, mark)); }
+    voip_playback_info playback() const {
+        voip_playback_info info = VOIP_PLAYBACK_INFO_INIT;
+        check(voip_call_get_playback(handle_, &info));
+        return info;
+    }
+    /// Has on_voice_activity tell who speaks.
+    void set_vad(const voip_vad_options &options = VOIP_VAD_OPTIONS_INIT) { check(voip_call_set_vad(handle_, &options)); }
+    void stop_vad() { check(voip_call_set_vad(handle_, nullptr)); }
+
+    /// (sent, frames of the phone's format, how many), on the media thread: it must not block.
+    using Tap = std::function<void(bool, const void *, size_t)>;
+    /// An empty one: no tap any more.
+    void set_audio_tap(Tap tap) {
+        if (!tap) {
+            return check(voip_call_set_audio_tap(handle_, nullptr, nullptr, nullptr));
+        }
+        auto owned = std::make_unique<Tap>(std::move(tap));
+        check(voip_call_set_audio_tap(handle_, detail::on_tap<Tap>, owned.get(), detail::destroy<Tap>));
+        owned.release();
+    }
+    /// (sent, packet, its length, room for it): the packet's length from now on, 0 to drop it. On the media thread.
+    using RtpFilter = std::function<size_t(bool, uint8_t *, size_t, size_t)>;
+    void set_rtp_filter(RtpFilter filter) {
+        if (!filter) {
+            return check(voip_call_set_rtp_filter(handle_, nullptr, nullptr, nullptr));
+        }
+        auto owned = std::make_unique<RtpFilter>(std::move(filter));
+        check(voip_call_set_rtp_filter(handle_, detail::on_rtp<RtpFilter>, owned.get(), detail::destroy<RtpFilter>));
+        owned.release();
+    }
+    void send_rtp(const std::vector<uint8_t> &packet) { check(voip_call_send_rtp(handle_, packet.data(), packet.size())); }
     void set_gain(uint32_t heard_percent, uint32_t sent_percent) { check(voip_call_set_gain(handle_, heard_percent, sent_percent)); }
 
     void play_file(const std::string &path) { check(voip_call_play_file(handle_, path.c_str())); }
@@ -361,6 +417,10 @@ struct Events {
     std::function<void(Call, const voip_transfer_info &)> on_transfer;
     std::function<void(Call, const voip_play_info &)> on_play_finished;
     std::function<void(Call, const voip_call_stats &)> on_call_stats;
+    std::function<void(Call, const voip_voice_info &)> on_voice_activity;
+    std::function<void(Call, const voip_playback_mark_info &)> on_playback_mark;
+    std::function<void(const voip_message_info &)> on_message;
+    std::function<void(const voip_message_result_info &)> on_message_result;
     std::function<void(const std::exception &)> on_exception;
 };
 
@@ -397,6 +457,12 @@ inline void on_account(voip_account *account, const voip_account_status_info *in
     contained(events, [&] { events.on_account_status(Account(account), *info); });
 }
 
+template <typename Info, std::function<void(const Info &)> Events::*Member>
+void on_message(voip_phone *, const Info *info, void *user) {
+    const Events &events = *static_cast<Events *>(user);
+    contained(events, [&] { (events.*Member)(*info); });
+}
+
 inline void on_incoming(voip_phone *, voip_call *call, const voip_incoming_call_info *info, void *user) {
     const Events &events = *static_cast<Events *>(user);
     contained(events, [&] { events.on_incoming_call(Call::keep(call), *info); });
@@ -415,6 +481,11 @@ inline voip_callbacks table(const Events &events) {
     table.on_dtmf = events.on_dtmf ? on_call<voip_dtmf_info, &Events::on_dtmf> : nullptr;
     table.on_transfer = events.on_transfer ? on_call<voip_transfer_info, &Events::on_transfer> : nullptr;
     table.on_play_finished = events.on_play_finished ? on_call<voip_play_info, &Events::on_play_finished> : nullptr;
+    table.on_voice_activity = events.on_voice_activity ? on_call<voip_voice_info, &Events::on_voice_activity> : nullptr;
+    table.on_playback_mark = events.on_playback_mark ? on_call<voip_playback_mark_info, &Events::on_playback_mark> : nullptr;
+    table.on_message = events.on_message ? on_message<voip_message_info, &Events::on_message> : nullptr;
+    table.on_message_result =
+        events.on_message_result ? on_message<voip_message_result_info, &Events::on_message_result> : nullptr;
     table.on_call_stats = events.on_call_stats ? on_call<voip_call_stats, &Events::on_call_stats> : nullptr;
     return table;
 }
@@ -461,6 +532,12 @@ public:
         voip_call *call = nullptr;
         check(voip_phone_dial(handle_, target.c_str(), &options, &call));
         return Call::adopt(call);
+    }
+    /// Outside of any call, through the default account if there is one; the number is what on_message_result names.
+    uint64_t send_message(const std::string &target, const std::string &body, const std::string &content_type = "") {
+        uint64_t id = 0;
+        check(voip_phone_send_message(handle_, nullptr, target.c_str(), detail::or_null(content_type), body.data(), body.size(), &id));
+        return id;
     }
     Account add_account(const AccountConfig &config) {
         voip_account *account = nullptr;

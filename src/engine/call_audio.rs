@@ -6,7 +6,7 @@ use super::config::{AudioFormat, SampleFormat};
 use super::error::{Error, ErrorKind, Result};
 use super::link::ToControl;
 use super::worker::MediaOp;
-use crate::media::{AudioReader, AudioWriter, HostAudio, TapFn};
+use crate::media::{AudioReader, AudioWriter, HostAudio, TapFn, VadConfig};
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use std::time::Duration;
 pub struct AudioEnds {
     format: AudioFormat,
     reader: Mutex<AudioReader>,
-    writer: Mutex<AudioWriter>,
+    pub(super) writer: Mutex<AudioWriter>,
 }
 
 /// Frames that are converted at once, on the stack.
@@ -222,6 +222,11 @@ impl Call {
         self.media(MediaOp::Mute(muted))?;
         self.remember_muted(muted);
         Ok(())
+    }
+
+    /// `MediaEvent::Voice` tells who speaks from now on, or no longer.
+    pub fn set_vad(&self, config: Option<VadConfig>) -> Result<()> {
+        self.media(MediaOp::Session(Box::new(move |session, _| session.set_vad(config))))
     }
 
     /// An event with the counters every so often; zero: none.

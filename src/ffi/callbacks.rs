@@ -168,6 +168,32 @@ pub struct voip_message_result_info {
     pub reason: *const c_char,
 }
 
+/// The other side has begun or ended to speak.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_voice_info {
+    pub size: usize,
+    /// 1: it begins; 0: it has ended.
+    pub speaking: i32,
+    /// RMS (0 to 32767) of the beginning; of the whole utterance at its end.
+    pub level_rms: u32,
+    /// RMS of what is taken for noise.
+    pub noise_rms: u32,
+    /// At the end: how long it spoke, in ms, without the silence that made the end.
+    pub voice_ms: u32,
+}
+
+/// A mark of the playback was reached.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_playback_mark_info {
+    pub size: usize,
+    /// What `voip_call_play_mark` was given.
+    pub mark: u64,
+    /// 1: all that was queued before it was sent; 0: some of it was cleared, or the call ended before.
+    pub reached: i32,
+}
+
 /// The host's callbacks; each may be NULL. Begin with `VOIP_CALLBACKS_INIT`.
 ///
 /// Events of one phone come one at a time and in order, on the library's thread or in
@@ -241,6 +267,13 @@ pub struct voip_callbacks {
             info: *const voip_message_result_info,
             user: *mut c_void,
         ),
+    >,
+    /// The other side begins or ends to speak; asked for with `voip_call_set_vad`.
+    pub on_voice_activity:
+        Option<unsafe extern "C" fn(call: *mut voip_call, info: *const voip_voice_info, user: *mut c_void)>,
+    /// What was queued before a mark of `voip_call_play_mark` was sent, or will not be.
+    pub on_playback_mark: Option<
+        unsafe extern "C" fn(call: *mut voip_call, info: *const voip_playback_mark_info, user: *mut c_void),
     >,
 }
 

@@ -240,6 +240,21 @@ impl Delivery<'_> {
                 let info = play(*id, true);
                 tell!(self.on_dtmf_sent(call.handle(), &info));
             }
+            MediaEvent::Voice(change) => {
+                let info = voip_voice_info {
+                    size: size_of::<voip_voice_info>(),
+                    speaking: i32::from(change.speaking),
+                    level_rms: change.level.into(),
+                    noise_rms: change.floor.into(),
+                    voice_ms: change.voice_ms,
+                };
+                tell!(self.on_voice_activity(call.handle(), &info));
+            }
+            MediaEvent::PlayMark { mark, reached } => {
+                let size = size_of::<voip_playback_mark_info>();
+                let info = voip_playback_mark_info { size, mark: *mark, reached: i32::from(*reached) };
+                tell!(self.on_playback_mark(call.handle(), &info));
+            }
             MediaEvent::RecordFinished { frames, ok, .. } => {
                 let size = size_of::<voip_record_info>();
                 let info = voip_record_info { size, frames: *frames, ok: i32::from(*ok) };

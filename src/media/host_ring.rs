@@ -23,8 +23,11 @@ pub struct SessionAudio {
     received: RingWriter,
     to_send: RingReader,
     marks: Arc<Marks>,
-    /// Frames taken out of `to_send` since the start.
+    /// Frames taken out of `to_send` since the start; of these, forgotten instead of sent.
     taken: u64,
+    forgotten: u64,
+    /// What was forgotten last: after this many written frames, up to that many.
+    cut: Option<(u64, u64)>,
 }
 
 #[derive(Default, Debug)]
@@ -40,7 +43,7 @@ pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, Hos
     let marks = Arc::new(Marks::default());
     let (received, reader) = ring(read_frames);
     let (writer, to_send) = ring(write_frames);
-    let session = SessionAudio { received, to_send, marks: marks.clone(), taken: 0 };
+    let session = SessionAudio { received, to_send, marks: marks.clone(), taken: 0, forgotten: 0, cut: None };
     let reader = AudioReader { ring: reader, marks: marks.clone() };
     let writer = AudioWriter { ring: writer, marks, written: 0 };
     (session, HostAudio { reader, writer })
@@ -101,6 +104,10 @@ impl AudioWriter {
     pub fn space(&self) -> usize {
         self.ring.space()
     }
+    /// Frames written since the start.
+    pub fn written(&self) -> u64 {
+        self.written
+    }
     /// Frames written that the session has not taken.
     pub fn pending(&self) -> usize {
         self.capacity() - self.ring.space()
@@ -139,12 +146,33 @@ impl SessionAudio {
     fn forget_flushed(&mut self) {
         let flush_to = self.marks.flush_to.load(Ordering::Acquire);
         let Some(behind) = flush_to.checked_sub(self.taken).filter(|&n| n > 0) else { return };
-        self.taken += self.to_send.skip(usize::try_from(behind).unwrap_or(usize::MAX)) as u64;
+        self.forget(usize::try_from(behind).unwrap_or(usize::MAX));
+    }
+
+    fn forget(&mut self, most: usize) {
+        let n = self.to_send.skip(most) as u64;
+        let before = self.taken;
+        self.taken += n;
+        self.forgotten += n;
+        self.cut = Some((before, self.taken)).filter(|_| n > 0).or(self.cut);
     }
 
     /// Forgets what the host wrote so far.
     pub fn flush_to_send(&mut self) {
-        self.taken += self.to_send.skip(usize::MAX) as u64;
+        self.forget(usize::MAX);
+    }
+
+    /// Frames gone from the ring since the start.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+    /// Of these, frames that were there to be sent.
+    pub fn sent(&self) -> u64 {
+        self.taken - self.forgotten
+    }
+    /// What was forgotten since the last look: written frames after the first count, up to the second.
+    pub fn take_cut(&mut self) -> Option<(u64, u64)> {
+        self.cut.take()
     }
     /// Frames the host has written and the session not taken.
     pub fn pending(&mut self) -> usize {

@@ -18,6 +18,7 @@ pub mod resample;
 mod ring;
 pub mod session;
 pub mod tone;
+pub mod vad;
 pub mod wav;
 
 pub use host_ring::{AudioReader, AudioWriter, HostAudio};
@@ -26,3 +27,4 @@ pub use params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, Stre
 pub use player::{PlayFeed, PlaySource};
 pub use recorder::{record_tap, RecordDrain, RecordTap};
 pub use session::{FilterFn, Session, TapFn, FILTER_ROOM};
+pub use vad::{VadConfig, VoiceChange};

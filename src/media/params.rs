@@ -1,6 +1,7 @@
 //! What goes into a session and what it says: configuration, stream parameters, events, counters.
 
 use super::meter::Level;
+use super::vad::VoiceChange;
 use crate::proto::rtp::PayloadFormat;
 use crate::util::Duration;
 use core::fmt;
@@ -78,6 +79,13 @@ pub enum MediaEvent {
         id: u64,
         completed: bool,
     },
+    /// What was queued before a mark was sent; not `reached`: it was cleared.
+    PlayMark {
+        mark: u64,
+        reached: bool,
+    },
+    /// Somebody began or ceased to speak.
+    Voice(VoiceChange),
     /// All keys of a send_dtmf were sent.
     DtmfSent {
         id: u64,
@@ -116,6 +124,12 @@ pub struct MediaStats {
     pub remote_ssrc: u32,
     pub local_ssrc: u32,
     pub send_errors: u64,
+    /// Frames of the host's, of those that it wrote, that were taken to be sent.
+    pub tx_written_frames: u64,
+    /// What plays now (0: nothing), how much of it was sent, and how much waits behind it.
+    pub play_id: u64,
+    pub play_ms: u64,
+    pub play_waiting: u32,
 }
 
 /// Levels of the last frame each way.

@@ -69,6 +69,8 @@ struct Item {
     id: u64,
     source: Source,
     resampler: Option<Resampler>,
+    /// Samples that came out, at the codec's rate.
+    played: u64,
     /// Samples of silence that still push the end through the resampler; None while the source goes on.
     tail: Option<usize>,
 }
@@ -122,7 +124,7 @@ impl Player {
         if resampler.is_none() && source.rate().is_some_and(|r| r != self.rate) {
             return Err(MediaError::Range);
         }
-        self.queue.push_back(Item { id, source, resampler, tail: None });
+        self.queue.push_back(Item { id, source, resampler, played: 0, tail: None });
         Ok(())
     }
 
@@ -130,7 +132,9 @@ impl Player {
     pub fn mix(&mut self, frames: &mut [i16], finished: &mut dyn FnMut(u64)) {
         let mut at = 0;
         while let Some(item) = self.queue.front_mut() {
-            at += item.mix(&mut frames[at..]);
+            let n = item.mix(&mut frames[at..]);
+            item.played += n as u64;
+            at += n;
             if !item.is_over() {
                 return;
             }
@@ -139,6 +143,11 @@ impl Player {
         }
     }
 
+    /// What plays now: its number, the milliseconds of it that came out, and how many wait behind it.
+    pub fn position(&self) -> Option<(u64, u64, usize)> {
+        let item = self.queue.front()?;
+        Some((item.id, item.played * 1000 / u64::from(self.rate.max(1)), self.queue.len() - 1))
+    }
     pub fn clear(&mut self, stopped: &mut dyn FnMut(u64)) {
         while let Some(item) = self.queue.pop_front() {
             stopped(item.id);

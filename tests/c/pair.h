@@ -29,6 +29,9 @@ typedef struct side {
     int played, play_completed, dtmf_sent, recorded;
     uint64_t last_play, recorded_frames;
     int stats;
+    int voice_begun, voice_ended, voice_ms;
+    int marks, marks_lost;
+    uint64_t mark[16];
     int phone_status[8];
     int account_status[8];
     int32_t account_code;
@@ -195,6 +198,28 @@ static void side_on_stats(voip_call *call, const voip_call_stats *stats, void *u
     side_unlock(s);
 }
 
+static void side_on_voice(voip_call *call, const voip_voice_info *info, void *user)
+{
+    side *s = (side *)user;
+    (void)call;
+    side_lock(s);
+    s->voice_begun += info->speaking;
+    s->voice_ended += !info->speaking;
+    s->voice_ms = (int)info->voice_ms;
+    side_unlock(s);
+}
+
+static void side_on_mark(voip_call *call, const voip_playback_mark_info *info, void *user)
+{
+    side *s = (side *)user;
+    (void)call;
+    side_lock(s);
+    s->mark[(s->marks + s->marks_lost) % 16] = info->mark;
+    s->marks += info->reached;
+    s->marks_lost += !info->reached;
+    side_unlock(s);
+}
+
 static void side_destroy(void *user)
 {
     side *s = (side *)user;
@@ -227,6 +252,8 @@ static voip_callbacks side_table(int listens)
     table.on_play_finished = side_on_played;
     table.on_record_finished = side_on_recorded;
     table.on_call_stats = side_on_stats;
+    table.on_voice_activity = side_on_voice;
+    table.on_playback_mark = side_on_mark;
     return table;
 }
 

@@ -58,16 +58,20 @@ int main(void)
     static filtered first, second, third;
     uint8_t packet[64];
     size_t len, i;
-    side a, b;
+    side a, b, c;
     voip_call *call, *early = NULL;
     voip_call_stats stats = VOIP_CALL_STATS_INIT;
 
     len = own_packet(packet, sizeof packet, 1);
     side_start(&a, side_config(), 0);
     side_start(&b, side_config(), 1);
-    MUST(voip_phone_dial(a.phone, "sip:nobody@127.0.0.1:9", NULL, &early));
+    side_start(&c, side_config(), 1);
+    MUST(voip_phone_dial(a.phone, c.uri, NULL, &early));
+    CHECK(side_wait(&c, &c.incoming_calls, 1));
     GIVES(VOIP_ERR_STATE, voip_call_send_rtp(early, packet, len));
+    OK(voip_call_hangup(early));
     OK(voip_call_release(early));
+    side_stop(&c);
     call = pair_connect(&a, &b);
     first.s = second.s = third.s = &b;
     first.call = second.call = third.call = b.incoming;

@@ -14,7 +14,8 @@ struct Seen {
     std::condition_variable changed;
     int ended = 0;
     int exceptions = 0;
-    std::string digits;
+    std::string digits, message;
+    int marks = 0, voices = 0, heard = 0, packets = 0, results = 0;
 
     template <typename Change> void note(Change change) {
         std::lock_guard<std::mutex> guard(lock);
@@ -99,6 +100,54 @@ void a_call() {
     CHECK(a.wait_stopped(30000));
 }
 
+/// Messages, and what a call's media thread and playback tell.
+void what_passes() {
+    Seen seen;
+    voip::Phone a(local()), b(local());
+    voip::Events events;
+    events.on_incoming_call = [](voip::Call call, const voip_incoming_call_info &) { call.answer(); };
+    events.on_message = [&](const voip_message_info &info) {
+        seen.note([&](Seen &s) { s.message.assign(reinterpret_cast<const char *>(info.body), info.body_len); });
+    };
+    b.set_events(std::move(events));
+    voip::Events own;
+    own.on_message_result = [&](const voip_message_result_info &info) { seen.note([&](Seen &s) { s.results += info.sip_code == 200; }); };
+    own.on_playback_mark = [&](voip::Call, const voip_playback_mark_info &info) {
+        seen.note([&](Seen &s) { s.marks += info.reached && info.mark == 7; });
+    };
+    own.on_voice_activity = [&](voip::Call, const voip_voice_info &info) { seen.note([&](Seen &s) { s.voices += info.speaking; }); };
+    a.set_events(std::move(own));
+    a.start();
+    b.start();
+    CHECK(a.send_message("sip:b@" + b.local_address(), "hello") != 0);
+    CHECK(seen.wait([](Seen &s) { return s.message == "hello" && s.results == 1; }));
+
+    voip::Call call = a.dial("sip:b@" + b.local_address());
+    CHECK(call.wait_state(VOIP_CALL_ANSWERED, 30000));
+    voip::Call other = a.dial("sip:b@" + b.local_address());
+    CHECK(other.wait_state(VOIP_CALL_ANSWERED, 30000));
+    call.set_audio_tap([&](bool sent, const void *pcm, size_t frames) {
+        seen.note([&](Seen &s) { s.heard += !sent && pcm != nullptr && frames > 0; });
+    });
+    call.set_rtp_filter([&](bool sent, uint8_t *packet, size_t len, size_t capacity) {
+        seen.note([&](Seen &s) { s.packets += sent && packet[0] >> 6 == 2 && len < capacity; });
+        return len;
+    });
+    call.set_vad();
+    call.write_audio(std::vector<int16_t>(800));
+    call.play_mark(7);
+    CHECK(seen.wait([](Seen &s) { return s.marks == 1 && s.heard > 5 && s.packets > 5; }));
+    CHECK(call.playback().sent_frames == 800);
+    call.set_audio_tap({});
+    call.set_rtp_filter({});
+    call.play_tone(440, 0);
+    call.clear_playback();
+    call.stop_vad();
+    call.transfer_to(other);
+    call.hangup();
+    CHECK(call.wait_state(VOIP_CALL_ENDED, 30000));
+}
+
 void an_account() {
     voip::Phone phone(local());
     phone.start();
@@ -116,6 +165,7 @@ void an_account() {
 int main() {
     failures_are_exceptions();
     a_call();
+    what_passes();
     an_account();
     return check_end();
 }

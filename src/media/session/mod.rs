@@ -11,26 +11,31 @@
 mod early;
 mod filter;
 mod gain;
+mod marks;
 mod receive;
 mod record;
 mod send;
 mod tap;
+mod voice;
 
 use super::host_ring::{host_rings, HostAudio, SessionAudio};
 use super::params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
 use super::player::{PlaySource, Player};
 use super::recorder::RecordTap;
 use super::resample::RATES;
+use super::vad::VadConfig;
 use crate::util::{Duration, Rng, Time};
 use core::net::SocketAddr;
 use early::Early;
 use filter::{Filter, Filtered, Outbox};
 use gain::Gain;
+use marks::Marks;
 use receive::Receive;
 use record::Recording;
 use send::Send;
 use std::collections::VecDeque;
 use tap::Tap;
+use voice::Voice;
 
 pub use filter::{FilterFn, FILTER_ROOM};
 pub use tap::TapFn;
@@ -62,6 +67,8 @@ pub struct Session {
     tap: Option<Box<Tap>>,
     filter: Option<Box<Filter>>,
     outbox: Outbox,
+    marks: Marks,
+    voice: Option<Box<Voice>>,
     /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
     start: SendStart,
     drained: bool,
@@ -120,6 +127,8 @@ impl Session {
             tap: None,
             filter: None,
             outbox: Outbox::default(),
+            marks: Marks::default(),
+            voice: None,
             start,
             drained: true,
         };
@@ -204,6 +213,10 @@ impl Session {
         stream.receive.run(self, now);
         stream.send.run(self, &stream.receive, now, send);
         self.stream = Some(stream);
+        if let Some(voice) = &mut self.voice {
+            voice.look(now, &mut self.events);
+        }
+        self.look_at_marks();
         self.look_whether_drained();
     }
 
@@ -255,13 +268,16 @@ impl Session {
         let rate = self.stream.as_ref().map_or(host_rate, |s| s.send.audio_rate());
         self.drained = false;
         let player = self.player.get_or_insert_with(|| Box::new(Player::new(rate, host_rate)));
-        player.push(source, id)
+        player.push(source, id)?;
+        self.marks.queued += 1;
+        Ok(())
     }
 
     /// Stops and empties the queue; each gets its `PlayFinished` with `completed: false`.
     pub fn play_stop(&mut self) {
         let Some(mut player) = self.player.take() else { return };
         player.clear(&mut |id| self.events.push(MediaEvent::PlayFinished { id, completed: false }));
+        self.plays_stopped();
         self.look_whether_drained();
     }
 
@@ -286,6 +302,14 @@ impl Session {
     /// Has a function see, change and drop the RTP packets that pass from now on, or no longer; the one before is dropped.
     pub fn set_filter(&mut self, sink: Option<FilterFn>) {
         self.filter = sink.map(|sink| Box::new(Filter::new(sink)));
+    }
+
+    /// Has `MediaEvent::Voice` tell who speaks, from now on or no longer.
+    pub fn set_vad(&mut self, config: Option<VadConfig>) {
+        if let Some(mut before) = self.voice.take() {
+            before.finish(&mut self.events);
+        }
+        self.voice = config.map(|config| Box::new(Voice::new(config)));
     }
 
     /// A packet of the host's own making, to be sent at once. It is RTP: whoever made it has checked that.
@@ -332,6 +356,10 @@ impl Session {
         if let Some(stream) = &self.stream {
             stream.receive.fill_stats(&mut stats);
         }
+        stats.tx_written_frames = self.audio.sent();
+        if let Some((id, ms, waiting)) = self.player.as_ref().and_then(|p| p.position()) {
+            (stats.play_id, stats.play_ms, stats.play_waiting) = (id, ms, waiting as u32);
+        }
         stats
     }
     pub fn host_rate(&self) -> u32 {
@@ -357,6 +385,8 @@ impl Session {
             stream.receive.finish(&mut self.stats, &mut self.events);
             stream.send.finish(&mut self.events);
         }
+        self.set_vad(None);
+        self.lose_marks();
         self.tap = None;
         self.filter = None;
     }

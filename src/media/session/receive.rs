@@ -509,6 +509,9 @@ impl Receive {
 
 /// From the codec's rate to the host's ear; how many frames of the host's rate.
 fn deliver(session: &mut Session, d: &mut Decoding, pcm: &mut [i16]) -> usize {
+    if let Some(voice) = &mut session.voice {
+        voice.heard(pcm, d.codec.audio_rate, &mut session.events);
+    }
     session.receive_gain.apply(pcm);
     session.levels.received = Level::of(pcm);
     let Some(to_host) = &mut d.to_host else {

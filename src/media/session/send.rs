@@ -300,7 +300,11 @@ impl Send {
         }
         if let Some(player) = &mut session.player {
             let events = &mut session.events;
-            player.mix(pcm, &mut |id| events.push(MediaEvent::PlayFinished { id, completed: true }));
+            let over = &mut session.marks.over;
+            player.mix(pcm, &mut |id| {
+                *over += 1;
+                events.push(MediaEvent::PlayFinished { id, completed: true });
+            });
             if player.is_idle() {
                 session.player = None;
             }
