@@ -4,9 +4,12 @@ DESTDIR ?=
 TIME ?= 60
 BUILD ?= build
 JOBS ?= $(shell nproc)
+# make bench: the rows to run (all quick ones if empty), and more words for benches/run.
+ROWS ?=
+BENCH ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo test check install bench fuzz clean abi-baseline
+.PHONY: help build demo test check install bench bench-soak bench-programs fuzz clean abi-baseline
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
@@ -33,9 +36,17 @@ install: build ## library, headers, voip.pc and the CMake package into PREFIX (D
 	@cmake -S . -B $(BUILD) -DCMAKE_INSTALL_PREFIX='$(PREFIX)' --log-level=WARNING >/dev/null
 	@DESTDIR='$(DESTDIR)' cmake --install $(BUILD)
 
-bench: ## benchmarks, each with its figures on standard output
+bench: bench-programs ## benchmarks beside their peers: a table, build/bench/results.json, a plot; ROWS=calls,setup chooses
+	@python3 benches/run --build $(BUILD) --rows '$(ROWS)' $(BENCH)
+
+bench-soak: bench-programs ## ten minutes of calls at 80 % of what one core holds
+	@python3 benches/run --build $(BUILD) --rows soak $(BENCH)
+
+bench-programs:
 	@tools/need bench
-	@cargo bench --locked
+	@tools/need peers || echo "make bench: the table names the peers that are missing"
+	@cmake -S . -B $(BUILD) -DCMAKE_BUILD_TYPE=Release -DVOIP_TESTS=OFF -DVOIP_BENCH=ON --log-level=WARNING >/dev/null
+	@cmake --build $(BUILD) -j $(JOBS) -- --no-print-directory
 
 fuzz: ## every fuzz target for TIME seconds (default 60)
 	@tools/need fuzz

@@ -1,0 +1,70 @@
+"""What the rows about calls that last have in common: cost beside the floor, the straight line, 80 % of the maximum."""
+
+import statistics
+
+from house import Failure, Skip
+
+MIDDLE = 1000
+LADDER = [10, 30, 100, 300]
+FRAME_CHECKS = ("broken", "foreign", "lost")
+
+
+def row(house, name, host=(), shared=0, most_ratio=None, peers=(), cheaper_than=None):
+    """Cost of a pair of frames with 1,000 calls, floor and library in turn; then the curve; then 80 % of the maximum."""
+    floors, costs = [], []
+    for _ in range(house.runs):
+        floors.append(house.floor(MIDDLE, shared)["us_pair"])
+        costs.append(checked(house.calls(MIDDLE, host), f"{MIDDLE} calls"))
+    floor, cost = statistics.median(floors), statistics.median([c["us_pair"] for c in costs])
+    house.memory[f"cost {name}"] = cost
+    house.add(f"{MIDDLE} calls, {name}: a pair of frames", [c["us_pair"] for c in costs], "us", "floor", floor, "ratio", most=most_ratio)
+    house.add(f"the same, part of a core a call", [c["percent_call"] for c in costs], "%", "floor", floor / 200)
+    if cheaper_than is not None:
+        house.add(f"the same, against {cheaper_than[0]}", cost, "us", cheaper_than[0], cheaper_than[1], "ratio", most=1 / 1.3)
+    for peer in peers:
+        beside(house, f"the same, against {peer.__name__.replace('_', ' ')}", cost, peer)
+    points = [(n, checked(house.calls(n, host), f"{n} calls")["core"]) for n in LADDER]
+    points.append((MIDDLE, cost * 50 * MIDDLE / 1e6))
+    points.append(near_the_end(house, name, host, cost))
+    house.add(f"exponent of cost, {points[0][0]} to {points[-1][0]} calls", house.curve(name, points), "", most=1.05)
+    house.curve(f"floor, {name}", [(MIDDLE, floor * 50 * MIDDLE / 1e6), floor_at(house, points[-1][0], shared)])
+
+
+def near_the_end(house, name, host, cost):
+    """80 % of what one core holds: delivered, send instants, and the maximum that follows from the cost there."""
+    count = int(0.8 / (cost * 50 / 1e6) / 100) * 100
+    figures = house.calls(count, host, window=4, settle=2)
+    house.add(f"calls that a core holds, {name}", 0.8 * count / figures["core"] / 0.8, "calls")
+    house.add(f"{count} calls (80 %): delivered", min(figures["delivered"], delivered_in(figures)), "%", least=99.999)
+    house.add(f"{count} calls: send instants off by, p50", figures["interval_p50_ms"], "ms", most=0.2)
+    house.add(f"{count} calls: send instants off by, p99", figures["interval_p99_ms"], "ms", most=1)
+    house.add(f"{count} calls: send instants off by, max", figures["interval_max_ms"], "ms")
+    return count, figures["core"]
+
+
+def floor_at(house, count, shared):
+    return count, house.floor(count, shared)["core"]
+
+
+def delivered_in(figures):
+    """Of the frames that the host heard between its first and its last, those that were whole and in order."""
+    host = figures["host"]
+    wrong = host["broken"] + host["gaps"] + host["foreign"]
+    return 100 * host["good"] / (host["good"] + wrong) if host["good"] else 0
+
+
+def checked(figures, what):
+    """Both ends must have heard the other's very samples, or the figure means nothing."""
+    bad = [f"{k} {figures[k]}" for k in FRAME_CHECKS if figures[k] > figures["expected"] * 0.001]
+    bad += [f"the host's {k} {figures['host'][k]}" for k in ("broken", "foreign") if figures["host"][k] > figures["expected"] * 0.001]
+    if bad or figures["delivered"] < 99.5:
+        raise Failure(f"{what}: {figures['delivered']:.2f} % delivered, {', '.join(bad) or 'nothing else wrong'}")
+    return figures
+
+
+def beside(house, what, cost, peer):
+    """`peer(house)` answers microseconds a pair; it may be absent."""
+    try:
+        house.add(what, cost, "us", peer.__name__.replace("_", " "), house.once(peer.__name__, peer))
+    except (Skip, Failure) as why:
+        house.absent(what, why)

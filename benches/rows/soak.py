@@ -1,0 +1,21 @@
+"""Ten minutes at 80 % of the maximum: no late packet, no growth, memory given back. Only when asked for."""
+
+import os
+
+import carry
+
+ORDER = 90
+ON_DEMAND = True
+SECONDS = int(os.environ.get("SOAK_SECONDS", 600))
+
+
+def run(house):
+    for name, host in (("a socket each", []), ("4 shared sockets", ["sockets=4"])):
+        cost = carry.checked(house.calls(carry.MIDDLE, host), f"{carry.MIDDLE} calls")["us_pair"]
+        count = int(0.8 / (cost * 50 / 1e6) / 100) * 100
+        figures = house.calls(count, host, ["linger=40"], window=SECONDS, settle=5)
+        house.add(f"{count} calls, {name}, {SECONDS} s: delivered", min(figures["delivered"], carry.delivered_in(figures)), "%", least=99.999)
+        house.add(f"{count} calls: send instants off by, p99", figures["interval_p99_ms"], "ms", most=1)
+        house.add(f"{count} calls: send instants off by, max", figures["interval_max_ms"], "ms", most=20)
+        house.add(f"{count} calls: grown meanwhile", (figures["rss_up_kib"] - figures["rss_begin_kib"]) / 1024, "MiB", most=1)
+        house.add(f"{count} calls: left after hanging up", (figures["rss_after_kib"] - figures["rss_before_kib"]) / 1024, "MiB", most=1)

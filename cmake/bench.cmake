@@ -1,0 +1,15 @@
+# The programs of the benchmark: each file in benches/load is one, built as a user would against the public header.
+file(GLOB bench_sources CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/benches/load/*.c")
+foreach(source IN LISTS bench_sources)
+  get_filename_component(name "${source}" NAME_WE)
+  add_executable(bench_${name} "${source}")
+  file(STRINGS "${source}" uses_library REGEX "#include <voip.h>")
+  if(uses_library)
+    target_link_libraries(bench_${name} PRIVATE voip::voip)
+    add_dependencies(bench_${name} voip-build)
+  endif()
+  target_link_libraries(bench_${name} PRIVATE pthread)
+  target_compile_options(bench_${name} PRIVATE -O2 -Wall -Wextra -Wpedantic)
+  set_target_properties(bench_${name} PROPERTIES OUTPUT_NAME ${name} C_STANDARD 11 C_STANDARD_REQUIRED ON
+    RUNTIME_OUTPUT_DIRECTORY "${CMAKE_CURRENT_BINARY_DIR}/bench")
+endforeach()
