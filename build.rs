@@ -61,6 +61,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "account",
         "call",
         "call_info",
+        "call_srtp",
         "call_end",
         "audio",
         "call_rtp",

@@ -308,11 +308,13 @@ static void on_call_media(voip_call *call, const voip_call_media_info *info, voi
     static const char *const events[] = {"negotiated", "started", "source_changed", "timeout", "resumed"};
     static const char *const ways[] = {"sendrecv", "sendonly", "recvonly", "inactive"};
     struct line *line = line_of(call);
+    voip_call_srtp_info srtp = VOIP_CALL_SRTP_INFO_INIT;
     (void)user;
-    if (!line) return;
+    if (!line || failed("media", voip_call_get_srtp_info(call, &srtp))) return;
     say("event=media call=%d media=%s direction=%s held_by_us=%d held_by_peer=%d", line->number, events[info->event],
         ways[info->direction], info->held_by_us, info->held_by_peer);
     put_word("codec", info->codec);
+    put_word("srtp", srtp.sending && srtp.receiving ? srtp.suite : "off");
     put_word("remote", info->remote);
     end_line();
     /* Early media are worth hearing too. */
@@ -391,12 +393,12 @@ static void show_stats(struct line *line)
     if (failed("stats", voip_call_get_stats(line->call, &s))) return;
     say("event=stats call=%d rx_packets=%llu rx_bytes=%llu rx_lost=%llu rx_late=%llu rx_duplicate=%llu"
         " rx_reordered=%llu rx_discarded=%llu rx_concealed_frames=%llu rx_jitter_us=%u tx_packets=%llu tx_bytes=%llu"
-        " tx_underrun_frames=%llu tx_late_max_us=%u",
+        " tx_underrun_frames=%llu tx_late_max_us=%u rx_srtp_auth=%llu rx_srtp_replay=%llu",
         line->number, (unsigned long long)s.rx_packets, (unsigned long long)s.rx_bytes, (unsigned long long)s.rx_lost,
         (unsigned long long)s.rx_late, (unsigned long long)s.rx_duplicate, (unsigned long long)s.rx_reordered,
         (unsigned long long)s.rx_discarded, (unsigned long long)s.rx_concealed_frames, (unsigned)s.rx_jitter_us,
         (unsigned long long)s.tx_packets, (unsigned long long)s.tx_bytes, (unsigned long long)s.tx_underrun_frames,
-        (unsigned)s.tx_late_max_us);
+        (unsigned)s.tx_late_max_us, (unsigned long long)s.rx_srtp_auth, (unsigned long long)s.rx_srtp_replay);
     end_line();
 }
 
@@ -502,7 +504,8 @@ static int read_commands(void)
 static const char usage[] =
     "usage: phone [--bind IP:PORT] [--server sip:HOST:PORT --user U --password P] [--codecs LIST]\n"
     "             [--max-calls N] [--on-call ring|answer|busy|ignore] [--audio none|echo|tone:HZ|play:FILE]\n"
-    "             [--record PATTERN] [--media-threads N] [--once] [--trace]\n"
+    "             [--record PATTERN] [--media-threads N] [--srtp off|optional|mandatory] [--srtp-suites LIST]\n"
+    "             [--once] [--trace]\n"
     "commands: dial URI, answer N, reject N CODE, hangup N, keys N DIGITS, play N FILE, record N FILE, stats N,\n"
     "          hold N, resume N, transfer N URI, progress N, redirect N URI, calls, quit\n";
 
@@ -558,6 +561,7 @@ struct account {
 static const char *take_option(voip_config *config, struct account *account, const char *option, const char *value)
 {
     static const char *const on_call[] = {"ring", "answer", "busy", "ignore", NULL};
+    static const char *const srtp[] = {"default", "off", "optional", "mandatory", NULL};
     char host[256];
     int port = 5060, choice;
     voip_status status = VOIP_OK;
@@ -577,7 +581,11 @@ static const char *take_option(voip_config *config, struct account *account, con
     else if (!strcmp(option, "--on-call")) {
         if ((choice = choose(value, on_call)) < 0) return "not ring, answer, busy or ignore";
         app.on_call = (enum on_call)choice;
-    } else return "unknown option";
+    } else if (!strcmp(option, "--srtp")) {
+        if ((choice = choose(value, srtp)) < 0) return "not off, optional or mandatory";
+        status = voip_config_set_srtp(config, choice);
+    } else if (!strcmp(option, "--srtp-suites")) status = voip_config_set_srtp_suites(config, value);
+    else return "unknown option";
     return status == VOIP_OK ? NULL : voip_last_error_message();
 }
 

@@ -23,6 +23,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALLBACKS_INIT voip_sized_struct<voip_callbacks>()
 #define VOIP_CALL_OPTIONS_INIT voip_sized_struct<voip_call_options>()
 #define VOIP_CALL_INFO_INIT voip_sized_struct<voip_call_info>()
+#define VOIP_CALL_SRTP_INFO_INIT voip_sized_struct<voip_call_srtp_info>()
 #define VOIP_CALL_END_INIT voip_sized_struct<voip_call_end>()
 #define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
 #define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
@@ -47,6 +48,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
 #define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
 #define VOIP_CALL_INFO_INIT { .size = sizeof(voip_call_info) }
+#define VOIP_CALL_SRTP_INFO_INIT { .size = sizeof(voip_call_srtp_info) }
 #define VOIP_CALL_END_INIT { .size = sizeof(voip_call_end) }
 #define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
 #define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
@@ -941,6 +943,40 @@ typedef int32_t voip_srtp_profile;
 #endif // __cplusplus
 
 /**
+ * How much calls insist on SRTP with keys in the session description (SDES, RFC 4568). Who can read the SIP
+ * messages can read these keys: without TLS they keep nobody out who sees the signalling.
+ */
+enum voip_srtp_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * A call: as its account; an account: as the phone; the phone: off.
+     */
+    VOIP_SRTP_MODE_DEFAULT = 0,
+    /**
+     * Plain RTP; calls that are offered under SRTP only are refused with 488.
+     */
+    VOIP_SRTP_MODE_OFF = 1,
+    /**
+     * Offers RTP/AVP with keys beside it, as phones do that take either; accepts SRTP and plain RTP.
+     */
+    VOIP_SRTP_MODE_OPTIONAL = 2,
+    /**
+     * Offers RTP/SAVP; refuses plain RTP with 488, or hangs up when an answer asks for it.
+     */
+    VOIP_SRTP_MODE_MANDATORY = 3,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_srtp_mode voip_srtp_mode;
+#else
+typedef int32_t voip_srtp_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Which way the packets go.
  */
 enum voip_srtp_direction
@@ -1492,6 +1528,14 @@ typedef struct {
      * SSRC of this side.
      */
     uint32_t local_ssrc;
+    /**
+     * Packets whose authentication failed: forged, under another key, or plain in a protected call.
+     */
+    uint64_t rx_srtp_auth;
+    /**
+     * Protected packets that came twice or are older than the replay window.
+     */
+    uint64_t rx_srtp_replay;
 } voip_call_stats;
 
 /**
@@ -1692,6 +1736,10 @@ typedef struct {
      * Not 0: no SDP in the INVITE, the other side makes the offer.
      */
     int32_t delayed_offer;
+    /**
+     * A `voip_srtp_mode`; 0: as the account.
+     */
+    int32_t srtp;
 } voip_call_options;
 
 /**
@@ -1843,6 +1891,32 @@ typedef struct {
      */
     uint64_t talk_ms;
 } voip_call_info;
+
+/**
+ * What protects the audio of a call. Begin with `VOIP_CALL_SRTP_INFO_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_call_srtp_info).
+     */
+    size_t size;
+    /**
+     * 1: what is sent is protected.
+     */
+    int32_t sending;
+    /**
+     * 1: nothing is heard but what is protected and authentic.
+     */
+    int32_t receiving;
+    /**
+     * A `voip_srtp_profile`; 0 for plain RTP.
+     */
+    int32_t profile;
+    /**
+     * Its name as in `a=crypto`; empty for plain RTP.
+     */
+    char suite[32];
+} voip_call_srtp_info;
 
 /**
  * How a call ended. Begin with `VOIP_CALL_END_INIT`.
@@ -4450,6 +4524,68 @@ const char *voip_call_state_name(int32_t state);
 const char *voip_media_direction_name(int32_t direction);
 
 /**
+ * Sets how much the phone's calls insist on SRTP. An account and a call can say otherwise
+ * (`voip_account_config_set_srtp`, `voip_call_options.srtp`).
+ *
+ * The keys travel in the SIP messages (RFC 4568): use it over TLS, or on a network whose signalling nobody
+ * else reads. The log shows no keys.
+ *
+ * @param mode a `voip_srtp_mode`; off if not set.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_srtp(voip_config *config,
+                                 int32_t mode);
+
+/**
+ * Sets which crypto suites calls offer and accept, by preference. Of an offer the first line with one of them is taken.
+ *
+ * @param names separated by commas, without case, as in `a=crypto`:
+ *   `AES_CM_128_HMAC_SHA1_80,AES_256_CM_HMAC_SHA1_80,AES_CM_128_HMAC_SHA1_32` if not set; also the forms of
+ *   AES_192_CM and AES_256_CM, `AEAD_AES_128_GCM`, `AEAD_AES_256_GCM`. Suites without encryption are refused.
+ *   Each adds about 90 bytes to an INVITE, which over UDP should stay below 1300.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_srtp_suites(voip_config *config,
+                                        const char *names);
+
+/**
+ * Sets how much the account's calls insist on SRTP, incoming and outgoing.
+ *
+ * @param mode a `voip_srtp_mode`; as the phone if not set.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_account_config_set_srtp(voip_account_config *config, int32_t mode);
+
+/**
+ * Tells what protects the audio of a call, as negotiated last. Plain and protected packets are never mixed.
+ *
+ * @param info begins with `VOIP_CALL_SRTP_INFO_INIT`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size).
+ * Since: 0.1.0
+ */
+voip_status voip_call_get_srtp_info(voip_call *call,
+                                    voip_call_srtp_info *info);
+
+/**
  * Tells why and by whom a call ended.
  *
  * @param end begins with `VOIP_CALL_END_INIT`.
@@ -5699,7 +5835,7 @@ int32_t voip_packet_classify(const uint8_t *data, size_t len);
  * Thread: any. Real-time safe.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (the sentence says the byte and what is wrong there).
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE.
  * Since: 0.1.0
  */
 voip_status voip_rtp_packet_parse(const uint8_t *data,
@@ -5957,25 +6093,6 @@ voip_status voip_rtcp_next(const uint8_t *data,
 voip_status voip_rtcp_get_report(const voip_rtcp_packet *packet,
                                  size_t index,
                                  voip_rtcp_report *report);
-
-/**
- * Tells the round trip that a report block shows (RFC 3550 section 6.4.1): arrival - LSR - DLSR.
- *
- * @param report what `voip_rtcp_get_report` gave, about a stream of this side.
- * @param ntp_seconds when it arrived, in seconds since 1900 on the clock of this side's sender reports …
- * @param ntp_fraction … and 2^-32 s.
- * @param us gets the time in microseconds.
- *
- * Thread: any. Real-time safe.
- * Callback: yes.
- * Blocks: no.
- * Errors: VOIP_ERR_NULL, _STATE (the other side has not had a sender report yet), _RANGE (the clocks make it negative).
- * Since: 0.1.0
- */
-voip_status voip_rtcp_get_round_trip(const voip_rtcp_report *report,
-                                     uint32_t ntp_seconds,
-                                     uint32_t ntp_fraction,
-                                     int64_t *us);
 
 /**
  * Tells a source that leaves.
@@ -6306,7 +6423,7 @@ const char *voip_srtp_profile_name(int32_t profile);
  * @param salt the master salt.
  * @param salt_len bytes of it.
  * @param mki the master key identifier that every packet carries; NULL with mki_len 0 for none.
- * @param mki_len bytes of it, at most 128.
+ * @param mki_len bytes of it, at most 16.
  * @param out gets the handle; free it with `voip_srtp_free`.
  *
  * Thread: any.

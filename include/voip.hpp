@@ -131,6 +131,8 @@ public:
     Config &event_mode(voip_event_mode mode) { return did(voip_config_set_event_mode(handle_, mode)); }
     Config &unhandled_call(int sip_code) { return did(voip_config_set_unhandled_call(handle_, sip_code)); }
     Config &timer(voip_timer which, uint32_t ms) { return did(voip_config_set_timer(handle_, which, ms)); }
+    Config &srtp(voip_srtp_mode mode) { return did(voip_config_set_srtp(handle_, mode)); }
+    Config &srtp_suites(const std::string &names) { return did(voip_config_set_srtp_suites(handle_, names.c_str())); }
     Config &rtp_timeout(uint32_t ms, bool hangup) { return did(voip_config_set_rtp_timeout(handle_, ms, hangup)); }
 
     voip_config *handle() const noexcept { return handle_; }
@@ -214,6 +216,11 @@ public:
         }
         check(status);
         return end;
+    }
+    voip_call_srtp_info srtp_info() const {
+        voip_call_srtp_info info = VOIP_CALL_SRTP_INFO_INIT;
+        check(voip_call_get_srtp_info(handle_, &info));
+        return info;
     }
     voip_call_stats stats() const {
         voip_call_stats stats = VOIP_CALL_STATS_INIT;
@@ -396,6 +403,7 @@ public:
     AccountConfig &display_name(const std::string &name) { return did(voip_account_config_set_display_name(handle_, name.c_str())); }
     AccountConfig &expires(uint32_t seconds) { return did(voip_account_config_set_expires(handle_, seconds)); }
     AccountConfig &register_account(bool yes) { return did(voip_account_config_set_register(handle_, yes)); }
+    AccountConfig &srtp(voip_srtp_mode mode) { return did(voip_account_config_set_srtp(handle_, mode)); }
     voip_account_config *handle() const noexcept { return handle_; }
 
 private:

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use voip::media::{PlaySource, Session, SessionConfig, StreamParams};
 use voip::proto::rtp::{PayloadFormat, RtpBuilder, RtpHeader, TelephoneEvent};
+use voip::proto::srtp::{MasterKey, Profile, Protector, StreamKeys};
 use voip::util::{Duration, SeededRng, Time};
 
 struct Counting;
@@ -31,7 +32,7 @@ fn allocations() -> u64 {
     COUNT.with(Cell::get)
 }
 
-fn steady_state(host_rate: u32) -> u64 {
+fn steady_state(host_rate: u32, profile: Option<Profile>) -> u64 {
     let peer = SocketAddr::from(([192, 0, 2, 1], 4000));
     let config = SessionConfig {
         host_rate,
@@ -42,6 +43,9 @@ fn steady_state(host_rate: u32) -> u64 {
     let mut rng = SeededRng::new(1);
     let (mut session, mut host) = Session::new(config, &mut rng, Time::ZERO);
     let pcmu = PayloadFormat::static_format(0).expect("static");
+    // Both ends with one key: what comes back is good for the test, and bad for a phone.
+    let key = profile.map(|profile| MasterKey::generate(profile, &mut rng));
+    let mut peer_side = key.as_ref().map(|key| Protector::new(key).expect("a good key"));
     let params = StreamParams {
         remote: Some(peer),
         codec: pcmu.clone(),
@@ -51,6 +55,7 @@ fn steady_state(host_rate: u32) -> u64 {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: key.map(|key| Box::new(StreamKeys { send: key.clone(), receive: key })),
     };
     session.configure(Time::ZERO, &params).expect("G.711");
     session.play(PlaySource::Tone { hz: 440, level: 3000, frames: u64::MAX }, 1).expect("room");
@@ -73,7 +78,10 @@ fn steady_state(host_rate: u32) -> u64 {
         let event = TelephoneEvent { event: 5, end: n % 100 == 5, volume: 10, duration: 160 }.to_bytes();
         let payload: &[u8] = if n % 100 < 6 { &event } else { &[0x55; 160] };
         let mut packet = [0; 200];
-        let len = RtpBuilder::new(header, payload).write(&mut packet).expect("room");
+        let mut len = RtpBuilder::new(header, payload).write(&mut packet).expect("room");
+        if let Some(protector) = &mut peer_side {
+            len = protector.protect_rtp(&mut packet, len).expect("room");
+        }
         // Every thirtieth is lost.
         if n % 30 != 17 {
             session.handle_packet(now, peer, &mut packet[..len]);
@@ -89,13 +97,21 @@ fn steady_state(host_rate: u32) -> u64 {
     }
     assert!(sent > 2900, "{sent}");
     assert!(session.stats().rx_concealed_frames > 0);
+    assert_eq!((session.stats().rx_srtp_auth, session.stats().rx_srtp_replay), (0, 0));
     allocations() - before
 }
 
 #[test]
 fn a_minute_of_packets_losses_and_keys_allocates_nothing() {
     for rate in [8000, 48_000, 44_100] {
-        assert_eq!(steady_state(rate), 0, "host at {rate} Hz");
+        assert_eq!(steady_state(rate, None), 0, "host at {rate} Hz");
+    }
+}
+
+#[test]
+fn a_minute_under_srtp_allocates_nothing_either() {
+    for profile in [Profile::AesCm128HmacSha1_80, Profile::AeadAes256Gcm] {
+        assert_eq!(steady_state(8000, Some(profile)), 0, "{profile:?}");
     }
 }
 

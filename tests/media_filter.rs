@@ -22,6 +22,7 @@ fn session() -> (Session, HostAudio) {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: None,
     };
     session.configure(Time::ZERO, &params).expect("G.711");
     (session, host)

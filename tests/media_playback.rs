@@ -35,6 +35,7 @@ impl World {
             ptime_ms: 20,
             sending: true,
             receiving: true,
+            srtp: None,
         };
         session.configure(now, &params).expect("G.711");
         World { session, host, now, events: Vec::new(), sent: Vec::new() }

@@ -21,6 +21,7 @@ pub fn params(remote: u16) -> StreamParams {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

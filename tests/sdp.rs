@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use voip::proto::rtp::PayloadFormat;
 use voip::proto::sdp::formats::{is_auxiliary, payload_formats};
 use voip::proto::sdp::{
-    accept_answer, answer, offer, Direction, LocalMedia, NegotiateError, SessionDescription,
+    accept_answer, answer, offer, Direction, Keying, LocalMedia, NegotiateError, SessionDescription,
 };
 
 fn data(folder: &str) -> PathBuf {
@@ -53,6 +53,7 @@ fn local(codecs: &[PayloadFormat]) -> LocalMedia {
         direction: Direction::SendRecv,
         session_id: 77,
         version: 1,
+        keying: Keying::default(),
     }
 }
 
@@ -391,15 +392,13 @@ fn events_alone_are_no_codec_in_common() {
 
 #[test]
 fn without_an_acceptable_audio_line_there_is_no_audio() {
-    for line in [
-        "",
-        "m=video 5000 RTP/AVP 31\r\n",
-        "m=audio 0 RTP/AVP 0\r\n",
-        "m=audio 5000 RTP/SAVP 0\r\n",
-        "m=audio 5000 RTP/SAVPF 0\r\n",
-        "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n",
-    ] {
+    for line in
+        ["", "m=video 5000 RTP/AVP 31\r\n", "m=audio 0 RTP/AVP 0\r\n", "m=audio 5000 UDP/TLS/RTP/SAVPF 0\r\n"]
+    {
         assert_eq!(answer(&phone(), &offered(line)).unwrap_err(), NegotiateError::NoAudio, "{line}");
+    }
+    for line in ["m=audio 5000 RTP/SAVP 0\r\n", "m=audio 5000 RTP/SAVPF 0\r\n"] {
+        assert_eq!(answer(&phone(), &offered(line)).unwrap_err(), NegotiateError::NoSecurity, "{line}");
     }
 }
 

@@ -20,6 +20,7 @@ fn params() -> StreamParams {
         ptime_ms: 20,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

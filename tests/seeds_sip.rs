@@ -25,6 +25,7 @@ fn account(register: bool) -> AccountConfig {
         outbound_proxy: None,
         retry_min: Duration::from_secs(10),
         retry_max: Duration::from_secs(100),
+        srtp: None,
     }
 }
 

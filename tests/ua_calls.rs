@@ -496,6 +496,7 @@ fn account_config() -> AccountConfig {
         outbound_proxy: None,
         retry_min: Duration::from_secs(10),
         retry_max: Duration::from_secs(100),
+        srtp: None,
     }
 }
 

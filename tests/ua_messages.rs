@@ -57,6 +57,7 @@ fn with_account(server: &str) -> Bench {
         outbound_proxy: None,
         retry_min: Duration::from_secs(10),
         retry_max: Duration::from_secs(100),
+        srtp: None,
     };
     bench.command(0, Command::AddAccount { account: ALICE, config });
     bench

@@ -7,9 +7,12 @@ use std::path::Path;
 
 use voip::proto::rtcp::{Compound, NtpTime, ReportBlock, RtcpWriter, Rule, SenderInfo, VoipMetrics};
 use voip::proto::rtp::PayloadFormat;
-use voip::proto::sdp::{accept_answer, answer, offer, Direction, LocalMedia, SessionDescription};
+use voip::proto::sdp::{
+    accept_answer, answer, offer, Direction, Keying, LocalMedia, SessionDescription, SrtpMode,
+};
 use voip::proto::sip::auth::{self, Secret};
 use voip::proto::sip::{Message, Transport};
+use voip::proto::srtp::Profile;
 use voip::proto::stun::{Client, ClientConfig, Credentials, Key, StunMessage};
 use voip::ua::registration::{Registration, RegistrationAction};
 use voip::ua::{AccountConfig, AccountStatus};
@@ -85,7 +88,10 @@ fn run(name: &str, seeds: &[Vec<u8>], spice: &[&[u8]], check: impl Fn(&[u8]) -> 
 fn mutated_descriptions_are_refused_or_survive_writing_and_answering() {
     let mut seeds = files(&support::data("sdp").join("offer_answer"));
     seeds.extend(files(&support::data("sdp").join("rfc_examples")));
-    let spice: [&[u8]; 12] = [
+    let spice: [&[u8]; 15] = [
+        b"m=audio 9 RTP/SAVP 0\r\n",
+        b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n",
+        b"|2^31|1:4 KDR=0",
         b"\r\n",
         b"\n",
         b"=",
@@ -106,6 +112,7 @@ fn mutated_descriptions_are_refused_or_survive_writing_and_answering() {
         direction: Direction::SendRecv,
         session_id: 1,
         version: 1,
+        keying: Keying::generate(SrtpMode::Optional, &Profile::ALL, &mut SeededRng::new(3)),
     };
     run("sdp", &seeds, &spice, |bytes| {
         let Ok(read) = SessionDescription::parse(bytes) else { return false };
@@ -190,6 +197,7 @@ fn mutated_answers_to_a_register_never_start_a_storm() {
         outbound_proxy: None,
         retry_min: Duration::from_secs(1),
         retry_max: Duration::from_secs(60),
+        srtp: None,
     };
     run("register", &seeds, &spice, |bytes| {
         let mut rng = SeededRng::new(bytes.len() as u64);

@@ -12,6 +12,7 @@ use super::signal::Signal;
 use crate::media::{HostAudio, Levels, MediaStats};
 use crate::proto::sdp::Direction;
 use crate::proto::sip::Message;
+use crate::proto::srtp::Profile;
 use crate::ua::{AccountId, CallDirection, CallId, CallInfo, CallState, Command, EndInfo};
 use crate::util::Time;
 use std::collections::VecDeque;
@@ -79,6 +80,8 @@ pub struct CallMediaInfo {
     pub held_by_us: bool,
     /// Empty before the first negotiation.
     pub codec: Box<str>,
+    /// The suite of both directions; None: plain RTP.
+    pub srtp: Option<Profile>,
     pub remote: Option<SocketAddr>,
     /// Our RTP address as bound.
     pub local: Option<SocketAddr>,

@@ -1,8 +1,10 @@
 //! Settings of a phone. Ranges are checked where a value is set (`ffi::config`) and once more by `Phone::new`.
 
 use super::error::{Error, ErrorKind, Result};
+use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::transaction::Timers;
 use crate::proto::sip::Transport;
+use crate::proto::srtp::Profile;
 use crate::ua::AccountConfig;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -67,6 +69,9 @@ pub struct PhoneConfig {
     /// 0: never.
     pub rtp_timeout: Duration,
     pub hangup_on_rtp_timeout: bool,
+    pub srtp: SrtpMode,
+    /// Offered and taken in calls, by preference.
+    pub srtp_suites: Vec<Profile>,
     pub thread_hook: Option<ThreadHook>,
 }
 
@@ -125,6 +130,13 @@ impl Default for PhoneConfig {
             answer_timeout: Duration::ZERO,
             rtp_timeout: Duration::from_secs(30),
             hangup_on_rtp_timeout: false,
+            srtp: SrtpMode::Off,
+            // What every phone has first; more lines would make an INVITE too long for UDP.
+            srtp_suites: vec![
+                Profile::AesCm128HmacSha1_80,
+                Profile::AesCm256HmacSha1_80,
+                Profile::AesCm128HmacSha1_32,
+            ],
             thread_hook: None,
         }
     }
@@ -171,6 +183,12 @@ impl PhoneConfig {
             return range(format!(
                 "code {} for unhandled calls is not within 400 to 699",
                 self.unhandled_call
+            ));
+        }
+        if self.srtp_suites.is_empty() || self.srtp_suites.iter().any(|suite| !suite.encrypts()) {
+            return range(format!(
+                "crypto suites {:?}: none, or one that encrypts nothing",
+                self.srtp_suites
             ));
         }
         if self.transport != Transport::Udp {

@@ -436,6 +436,8 @@ fn new_agent(shared: &Arc<PhoneShared>, io: &SipIo, routes: Arc<Mutex<Routes>>) 
         answer_timeout: config.answer_timeout,
         hangup_on_media_timeout: config.hangup_on_rtp_timeout,
         mtu_limit: MTU_LIMIT,
+        srtp: config.srtp,
+        srtp_suites: config.srtp_suites.clone(),
     };
     let port = io.local().port();
     let route = move |peer: std::net::IpAddr| {

@@ -133,6 +133,7 @@ fn stream_params(stream: StreamConfig) -> StreamParams {
         ptime_ms: stream.ptime_ms,
         sending: stream.direction.sends(),
         receiving: stream.direction.receives(),
+        srtp: stream.srtp,
     }
 }
 
@@ -290,10 +291,10 @@ impl Control {
             // The end is told by CallEnded alone.
             Ua::CallState { state: CallState::Ended, .. } => return,
             Ua::CallState { state, sip_code, .. } => shared.set_state(*state, *sip_code),
-            Ua::CallMedia { direction, held_by_peer, held_by_us, codec, remote, sdp, .. } => {
+            Ua::CallMedia { direction, held_by_peer, held_by_us, codec, srtp, remote, sdp, .. } => {
                 shared.set_media(|m| {
                     (m.direction, m.held_by_peer, m.held_by_us) = (*direction, *held_by_peer, *held_by_us);
-                    (m.codec, m.remote) = (codec.clone(), *remote);
+                    (m.codec, m.srtp, m.remote) = (codec.clone(), *srtp, *remote);
                 });
                 shared.set_remote_sdp(sdp.clone());
             }

@@ -6,6 +6,7 @@ use super::objects::{lock, AccountSettings};
 use super::panic::guard;
 use super::strings;
 use super::types::*;
+use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::auth::{Algorithm, Algorithms, Credentials, Secret};
 use crate::proto::sip::{Transport, Uri};
 use crate::ua::AccountConfig;
@@ -31,6 +32,8 @@ pub(crate) struct AccountDraft {
     pub register: bool,
     outbound_proxy: Option<String>,
     pub retry: (Duration, Duration),
+    /// None: as the phone.
+    pub srtp: Option<SrtpMode>,
 }
 
 impl Default for AccountDraft {
@@ -46,6 +49,7 @@ impl Default for AccountDraft {
             register: true,
             outbound_proxy: None,
             retry: (Duration::from_secs(2), Duration::from_secs(300)),
+            srtp: None,
         }
     }
 }
@@ -74,6 +78,7 @@ impl AccountDraft {
             outbound_proxy: self.outbound_proxy.clone(),
             retry_min: self.retry.0,
             retry_max: self.retry.1,
+            srtp: self.srtp,
         }))
     }
 
@@ -195,7 +200,10 @@ pub(crate) fn transport(value: i32) -> FfiResult<Transport> {
 }
 
 /// Changes a copy and keeps it only if the change is good.
-fn change(config: *const voip_account_config, f: impl FnOnce(&mut AccountDraft) -> FfiResult) -> FfiResult {
+pub(crate) fn change(
+    config: *const voip_account_config,
+    f: impl FnOnce(&mut AccountDraft) -> FfiResult,
+) -> FfiResult {
     let settings = handle::get::<AccountSettings>(config)?;
     let mut draft = lock(&settings.0);
     let mut copy = draft.clone();

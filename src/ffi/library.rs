@@ -11,7 +11,7 @@ static FEATURES: &[(&CStr, bool)] = &[
     (c"telephone-event", true),
     (c"tcp", false),
     (c"tls", false),
-    (c"srtp", false),
+    (c"srtp", true),
     (c"dtls", false),
     (c"ice", false),
     (c"opus", false),
@@ -90,7 +90,7 @@ pub unsafe extern "C" fn voip_has_feature(name: *const c_char) -> i32 {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_features() -> *const c_char {
-    c"udp ipv6 pcmu pcma telephone-event".as_ptr()
+    c"udp ipv6 pcmu pcma telephone-event srtp".as_ptr()
 }
 
 // Runs in the compiler, where an index out of bounds is an error and no panic.

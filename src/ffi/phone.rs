@@ -1,5 +1,6 @@
 //! A phone: made from settings, started, stopped, freed; its events; the calls that it places and gets.
 
+use super::call_srtp;
 use super::callbacks::{voip_callbacks, voip_destroy_fn, CallbackSet, User};
 use super::dispatch;
 use super::error::{voip_status, Fail, FfiResult};
@@ -304,6 +305,7 @@ unsafe fn dial_options(options: *const voip_call_options) -> FfiResult<(DialOpti
         headers,
         display_name: name.map(str::to_owned),
         delayed_offer: given.delayed_offer != 0,
+        srtp: call_srtp::mode(given.srtp)?,
     };
     Ok((options, given.user_data))
 }

@@ -8,8 +8,8 @@ use super::strings;
 use super::types::*;
 use crate::proto::sdp::formats::{formats_of_list, payload_formats};
 use crate::proto::sdp::{
-    accept_answer, answer, offer, Attribute, Connection, Direction, LocalMedia, Media, NegotiateError,
-    Negotiated, SessionDescription,
+    accept_answer, answer, offer, Attribute, Connection, Direction, Keying, LocalMedia, Media,
+    NegotiateError, Negotiated, SessionDescription,
 };
 use crate::util::Rng;
 use std::ffi::c_char;
@@ -577,6 +577,8 @@ unsafe fn read_local(local: *const voip_sdp_local) -> FfiResult<LocalMedia> {
             id => id,
         },
         version: local.version,
+        // What is negotiated by itself has no keys.
+        keying: Keying::default(),
     })
 }
 
@@ -586,6 +588,7 @@ fn disagreed(error: NegotiateError) -> Fail {
         NegotiateError::NoAudio => {
             (voip_status::VOIP_ERR_NO_CODEC, "no audio over RTP/AVP that is not refused")
         }
+        NegotiateError::NoSecurity => (voip_status::VOIP_ERR_NO_CODEC, "no audio that is not under SRTP"),
         NegotiateError::BadAnswer => (voip_status::VOIP_ERR_PROTOCOL, "the answer does not fit the offer"),
     };
     Fail::new(status, text)

@@ -63,6 +63,11 @@ static PROFILES: &[(voip_srtp_profile, Profile, &CStr)] = &[
     (VOIP_SRTP_AEAD_AES_256_GCM, Profile::AeadAes256Gcm, c"AEAD_AES_256_GCM"),
 ];
 
+/// The number of a profile.
+pub(crate) fn number(profile: Profile) -> i32 {
+    PROFILES.iter().find(|row| row.1 == profile).map_or(0, |row| row.0 as i32)
+}
+
 /// A context and the key that `voip_srtp_get_sdes` writes.
 pub(crate) struct Context {
     master: MasterKey,
@@ -100,7 +105,7 @@ pub extern "C" fn voip_srtp_profile_name(profile: i32) -> *const c_char {
 /// @param salt the master salt.
 /// @param salt_len bytes of it.
 /// @param mki the master key identifier that every packet carries; NULL with mki_len 0 for none.
-/// @param mki_len bytes of it, at most 128.
+/// @param mki_len bytes of it, at most 16.
 /// @param out gets the handle; free it with `voip_srtp_free`.
 ///
 /// Thread: any.

@@ -53,6 +53,10 @@ pub struct voip_call_stats {
     pub remote_ssrc: u32,
     /// SSRC of this side.
     pub local_ssrc: u32,
+    /// Packets whose authentication failed: forged, under another key, or plain in a protected call.
+    pub rx_srtp_auth: u64,
+    /// Protected packets that came twice or are older than the replay window.
+    pub rx_srtp_replay: u64,
 }
 
 // SAFETY: the size is first, all members are numbers.
@@ -143,6 +147,8 @@ impl From<&MediaStats> for voip_call_stats {
             tx_late_max_us: stats.tx_late_max_us,
             remote_ssrc: stats.remote_ssrc,
             local_ssrc: stats.local_ssrc,
+            rx_srtp_auth: stats.rx_srtp_auth,
+            rx_srtp_replay: stats.rx_srtp_replay,
         }
     }
 }

@@ -242,6 +242,8 @@ pub struct voip_call_options {
     pub header_count: usize,
     /// Not 0: no SDP in the INVITE, the other side makes the offer.
     pub delayed_offer: i32,
+    /// A `voip_srtp_mode`; 0: as the account.
+    pub srtp: i32,
 }
 
 unsafe impl SizeFirst for voip_call_options {

@@ -3,6 +3,7 @@
 use super::meter::Level;
 use super::vad::VoiceChange;
 use crate::proto::rtp::PayloadFormat;
+use crate::proto::srtp::{SrtpError, StreamKeys};
 use crate::util::Duration;
 use core::fmt;
 use core::net::SocketAddr;
@@ -53,6 +54,8 @@ pub struct StreamParams {
     /// The direction, seen from us: may audio be sent, is audio received.
     pub sending: bool,
     pub receiving: bool,
+    /// The stream is SRTP with these keys (RFC 3711), or plain RTP; never both.
+    pub srtp: Option<Box<StreamKeys>>,
 }
 
 /// What a session has to say. Bounded; state of the stream, never audio.
@@ -130,6 +133,10 @@ pub struct MediaStats {
     pub play_id: u64,
     pub play_ms: u64,
     pub play_waiting: u32,
+    /// Packets whose authentication failed: forged, under another key, or plain in a protected stream.
+    pub rx_srtp_auth: u64,
+    /// Protected packets that were seen before or are older than the replay window.
+    pub rx_srtp_replay: u64,
 }
 
 /// Levels of the last frame each way.
@@ -163,6 +170,8 @@ pub enum MediaError {
     Digit(char),
     /// The queue (of keys or of things to play) is full.
     Full,
+    /// The keys can't be used.
+    Srtp(SrtpError),
 }
 
 impl fmt::Display for MediaError {
@@ -172,6 +181,7 @@ impl fmt::Display for MediaError {
             MediaError::Range => f.write_str("a value is beyond its limits"),
             MediaError::NotNegotiated => f.write_str("the peer takes no telephone-event"),
             MediaError::Digit(c) => write!(f, "{c:?} is no key"),
+            MediaError::Srtp(error) => write!(f, "SRTP: {error}"),
             MediaError::Full => f.write_str("the queue is full"),
         }
     }

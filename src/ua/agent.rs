@@ -16,7 +16,7 @@ use super::request::{self, answer_outside, check_header, retry_later};
 use super::target::parse_target;
 use super::trace;
 use super::way::Way;
-use crate::proto::sdp::Direction;
+use crate::proto::sdp::{Direction, SrtpMode};
 use crate::proto::sip::transaction::{ClientKey, Effect, ServerKey};
 use crate::proto::sip::{HeaderName, Message, Method, Peer, Transport};
 use crate::util::{Key, Rng, Slab, Time};
@@ -335,14 +335,20 @@ impl Agent {
             return Err(UaError::Limit);
         }
         options.headers.iter().try_for_each(|(name, value)| check_header(name, value))?;
+        let srtp = options.srtp.unwrap_or(self.srtp_of(account));
         let order = self.order(id, account, target, options)?;
-        let call = Call::outgoing(&mut self.base, order);
+        let call = Call::outgoing(&mut self.base, order, srtp);
         let tag = call.local_tag.clone();
         let key = self.calls.insert_with(|key| call.with_key(key));
         self.by_id.insert(id, key);
         self.by_tag.insert(tag, key);
         self.with_call(now, key, Call::start);
         Ok(())
+    }
+    /// How much a call of that account insists on SRTP.
+    fn srtp_of(&self, account: Option<AccountId>) -> SrtpMode {
+        let own = account.and_then(|id| self.accounts.get(id)).and_then(|a| a.config.srtp);
+        own.unwrap_or(self.base.config.srtp)
     }
     fn order(
         &self,
@@ -545,15 +551,19 @@ impl Agent {
             self.base.stats.dropped += 1;
             return self.refuse(now, key, 486);
         }
+        let account = self.accounts.for_request(message);
+        let srtp = self.srtp_of(account);
         let media_hint = match message.body() {
             [] => None,
-            body if is_sdp(message) => match check_offer(&self.base, body) {
+            body if is_sdp(message) => match check_offer(&mut self.base, srtp, body) {
                 Ok(hint) => hint,
                 Err(error) => return self.refuse_offer(now, key, error),
             },
             _ => None,
         };
-        self.add_incoming(now, key, message, source, media_hint);
+        let id = CallId(self.next_call);
+        let invitation = Invitation { id, account, server: key, message, source, srtp };
+        self.add_incoming(now, &invitation, media_hint);
     }
     fn refuse_offer(&mut self, now: Time, key: ServerKey, error: MediaError) {
         let tag = self.base.tag();
@@ -564,15 +574,11 @@ impl Agent {
     fn add_incoming(
         &mut self,
         now: Time,
-        server: ServerKey,
-        message: &Message,
-        source: Peer,
+        invitation: &Invitation<'_>,
         media_hint: Option<core::net::IpAddr>,
     ) {
-        let id = CallId(self.next_call);
-        let account = self.accounts.for_request(message);
-        let invitation = Invitation { id, account, server, message, source };
-        let Some(call) = Call::incoming(&mut self.base, &invitation) else {
+        let Invitation { id, server, source, .. } = *invitation;
+        let Some(call) = Call::incoming(&mut self.base, invitation) else {
             return self.refuse(now, server, 400);
         };
         let tag = call.local_tag.clone();

@@ -1,10 +1,11 @@
 //! What goes into the agent and what comes out of it: commands, outputs, events, configuration.
 
 use crate::proto::rtp::PayloadFormat;
-use crate::proto::sdp::Direction;
+use crate::proto::sdp::{Direction, SrtpMode};
 use crate::proto::sip::auth::Credentials;
 use crate::proto::sip::transaction::TimerName;
 use crate::proto::sip::{Peer, Transport};
+use crate::proto::srtp::{Profile, StreamKeys};
 use crate::util::{Duration, Time};
 use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -53,6 +54,8 @@ pub struct AccountConfig {
     /// First back-off after a failure (doubles with jitter up to `retry_max`).
     pub retry_min: Duration,
     pub retry_max: Duration,
+    /// None: as the agent.
+    pub srtp: Option<SrtpMode>,
 }
 
 /// Our own SIP address (bound address and port) towards a peer: what goes into Via and Contact. The engine looks the
@@ -83,6 +86,10 @@ pub struct AgentConfig {
     pub hangup_on_media_timeout: bool,
     /// Largest datagram to send over UDP before a warning (RFC 3261 18.1.1: 1300).
     pub mtu_limit: usize,
+    /// Unless the account or the call says otherwise.
+    pub srtp: SrtpMode,
+    /// Offered and taken, by preference.
+    pub srtp_suites: Vec<Profile>,
 }
 
 /// From the host. `Err` means that nothing happened and no event follows.
@@ -190,6 +197,8 @@ pub struct DialOptions {
     pub display_name: Option<String>,
     /// No SDP in the INVITE: the peer offers.
     pub delayed_offer: bool,
+    /// None: as the account.
+    pub srtp: Option<SrtpMode>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -250,6 +259,8 @@ pub struct StreamConfig {
     pub ptime_ms: u32,
     /// Seen from us.
     pub direction: Direction,
+    /// The stream is SRTP with these, or plain RTP.
+    pub srtp: Option<Box<StreamKeys>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -372,6 +383,8 @@ pub enum Event {
         held_by_peer: bool,
         held_by_us: bool,
         codec: Box<str>,
+        /// The suite of both directions; None: plain RTP.
+        srtp: Option<Profile>,
         remote: Option<SocketAddr>,
         sdp: Arc<[u8]>,
     },

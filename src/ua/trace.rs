@@ -1,4 +1,4 @@
-//! Messages in the log at DEBUG, with credentials masked.
+//! Messages in the log at DEBUG, with credentials and keys masked.
 
 use crate::proto::sip::Peer;
 use log::Level;
@@ -17,7 +17,8 @@ pub(super) fn received(from: Peer, bytes: &[u8]) {
     }
 }
 
-/// The text with the values of `Authorization` and `Proxy-Authorization` (and their folded lines) replaced.
+/// The text with the values of `Authorization` and `Proxy-Authorization` (and their folded lines) replaced, and what
+/// stands behind `a=crypto:` (RFC 4568) and `k=` (RFC 4566) in a description.
 pub(super) fn masked(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let mut out = String::with_capacity(text.len());
@@ -27,6 +28,11 @@ pub(super) fn masked(bytes: &[u8]) -> String {
             continue;
         }
         hiding = false;
+        if let Some(kind) = key_line(line) {
+            out.push_str(kind);
+            out.push_str("***\r\n");
+            continue;
+        }
         match line.split_once(':') {
             Some((name, _)) if is_secret(name.trim()) => {
                 hiding = true;
@@ -43,9 +49,21 @@ fn is_secret(name: &str) -> bool {
     name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("proxy-authorization")
 }
 
+/// The beginning of a line that carries a key.
+fn key_line(line: &str) -> Option<&str> {
+    let kinds = ["a=crypto:", "k="];
+    kinds.iter().find_map(|kind| line.get(..kind.len()).filter(|start| start.eq_ignore_ascii_case(kind)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn keys_of_a_description_never_reach_the_log() {
+        let text = masked(b"s=-\r\nA=Crypto:1 AES inline:geheim\r\nk=clear:secret\r\na=sendrecv\r\n");
+        assert_eq!(text, "s=-\r\nA=Crypto:***\r\nk=***\r\na=sendrecv\r\n");
+    }
 
     #[test]
     fn credentials_never_reach_the_log_even_when_folded() {

@@ -5,8 +5,10 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use voip::proto::rtp::PayloadFormat;
+use voip::proto::sdp::SrtpMode;
 use voip::proto::sip::transaction::Timers;
 use voip::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder, ResponseBuilder, Transport};
+use voip::proto::srtp::Profile;
 use voip::ua::*;
 use voip::util::{Duration, SeededRng, Time};
 
@@ -114,6 +116,8 @@ pub fn config() -> AgentConfig {
         answer_timeout: Duration::ZERO,
         hangup_on_media_timeout: false,
         mtu_limit: 1300,
+        srtp: SrtpMode::Off,
+        srtp_suites: vec![Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32],
     }
 }
 

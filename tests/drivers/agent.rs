@@ -68,6 +68,7 @@ fn account() -> AccountConfig {
         outbound_proxy: None,
         retry_min: Duration::from_secs(1),
         retry_max: Duration::from_secs(60),
+        srtp: None,
     }
 }
 

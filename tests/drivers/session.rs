@@ -48,6 +48,7 @@ pub fn params(codec: u8, ptime_ms: u32) -> StreamParams {
         ptime_ms,
         sending: true,
         receiving: true,
+        srtp: None,
     }
 }
 

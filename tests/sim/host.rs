@@ -6,8 +6,10 @@ use super::world::Node;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use voip::proto::rtp::PayloadFormat;
+use voip::proto::sdp::SrtpMode;
 use voip::proto::sip::transaction::Timers;
 use voip::proto::sip::{Peer, Transport};
+use voip::proto::srtp::Profile;
 use voip::ua::{
     AccountId, AccountStatus, Agent, AgentConfig, CallId, CallState, Command, DialOptions, EndInfo, Event,
     MediaCommand, Output, QueryId, Reason, UaError,
@@ -82,6 +84,8 @@ pub fn config() -> AgentConfig {
         answer_timeout: Duration::from_secs(90),
         hangup_on_media_timeout: false,
         mtu_limit: 1300,
+        srtp: SrtpMode::Off,
+        srtp_suites: vec![Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32],
     }
 }
 

@@ -29,6 +29,7 @@ pub fn account(server: u8, user: &str, password: &str, expires: u32) -> AccountC
         outbound_proxy: None,
         retry_min: Duration::from_secs(2),
         retry_max: Duration::from_secs(60),
+        srtp: None,
     }
 }
 

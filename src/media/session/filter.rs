@@ -3,6 +3,7 @@
 //! Both deal in plain RTP, as it is before it is protected and after it was unprotected. The filter runs inside the
 //! session, so it must not block; dropping it is the sign that it won't run any more.
 
+use super::protection::ROOM;
 use crate::proto::rtp::{classify, PacketKind, RtpPacket};
 use crate::util::Time;
 use std::collections::VecDeque;
@@ -17,12 +18,15 @@ const MAX_WAITING: usize = 64;
 
 pub struct Filter {
     sink: FilterFn,
-    room: Box<[u8; FILTER_ROOM]>,
+    room: Box<[u8; FILTER_ROOM + ROOM]>,
 }
 
 /// What a filter made of a packet.
-pub enum Filtered<'a> {
-    Pass(&'a [u8]),
+pub enum Filtered {
+    /// It is not the filter's business.
+    Unseen,
+    /// So long is what stands in the filter's room now.
+    Pass(usize),
     Dropped,
     /// It is no RTP packet any more.
     Spoiled,
@@ -30,21 +34,26 @@ pub enum Filtered<'a> {
 
 impl Filter {
     pub fn new(sink: FilterFn) -> Filter {
-        Filter { sink, room: Box::new([0; FILTER_ROOM]) }
+        Filter { sink, room: Box::new([0; FILTER_ROOM + ROOM]) }
     }
 
     /// What is not RTP passes unseen.
-    pub fn pass<'a>(&'a mut self, sent: bool, packet: &'a [u8]) -> Filtered<'a> {
-        let Some(room) = self.room.get_mut(..packet.len()) else { return Filtered::Pass(packet) };
+    pub fn pass(&mut self, sent: bool, packet: &[u8]) -> Filtered {
+        let room = &mut self.room[..FILTER_ROOM];
+        let Some(place) = room.get_mut(..packet.len()) else { return Filtered::Unseen };
         if classify(packet) != PacketKind::Rtp {
-            return Filtered::Pass(packet);
+            return Filtered::Unseen;
         }
-        room.copy_from_slice(packet);
-        let Some(len) = (self.sink)(sent, &mut self.room[..], packet.len()) else { return Filtered::Dropped };
-        match self.room.get(..len) {
-            Some(packet) if RtpPacket::parse(packet).is_ok() => Filtered::Pass(packet),
+        place.copy_from_slice(packet);
+        let Some(len) = (self.sink)(sent, room, packet.len()) else { return Filtered::Dropped };
+        match room.get(..len) {
+            Some(packet) if RtpPacket::parse(packet).is_ok() => Filtered::Pass(len),
             _ => Filtered::Spoiled,
         }
+    }
+    /// The packet, and room for its protection behind it.
+    pub fn room(&mut self) -> &mut [u8] {
+        &mut self.room[..]
     }
 }
 

@@ -12,6 +12,7 @@ mod early;
 mod filter;
 mod gain;
 mod marks;
+mod protection;
 mod receive;
 mod record;
 mod send;
@@ -30,6 +31,7 @@ use early::Early;
 use filter::{Filter, Filtered, Outbox};
 use gain::Gain;
 use marks::Marks;
+use protection::{Contexts, ROOM};
 use receive::Receive;
 use record::Recording;
 use send::Send;
@@ -80,6 +82,8 @@ struct SendStart {
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
+    /// From one SSRC of ours to the next.
+    step: u32,
 }
 
 /// Both directions of a configured stream.
@@ -107,8 +111,12 @@ impl Session {
     /// A session that waits for `configure`. Audio that the host writes meanwhile is kept in the ring.
     pub fn new(config: SessionConfig, rng: &mut dyn Rng, _now: Time) -> (Session, HostAudio) {
         let (audio, host) = host_rings(config.read_ring_frames, config.write_ring_frames);
-        let start =
-            SendStart { ssrc: rng.next_u32(), sequence: rng.next_u32() as u16, timestamp: rng.next_u32() };
+        let start = SendStart {
+            ssrc: rng.next_u32(),
+            sequence: rng.next_u32() as u16,
+            timestamp: rng.next_u32(),
+            step: rng.next_u32() | 1,
+        };
         let host_rate = if RATES.contains(&config.host_rate) { config.host_rate } else { 8000 };
         let session = Session {
             config: SessionConfig { host_rate, ..config },
@@ -140,18 +148,23 @@ impl Session {
         let ptime = params.ptime_ms.clamp(PTIME_MIN, PTIME_MAX);
         let codec = send::codec_of(&params.codec)?;
         let formats = receive::formats_of(params)?;
+        let contexts = Contexts::new(params.srtp.as_deref())?;
         if self.events.queue.capacity() < MAX_EVENTS {
             self.events.queue.reserve_exact(MAX_EVENTS);
         }
         match &mut self.stream {
             None => {
-                let receive = Receive::new(now, &self.config, params, formats, ptime);
-                let send = Send::new(now, self.start, self.config.host_rate, params, codec, ptime);
+                let mut receive = Receive::new(now, &self.config, params, formats, ptime);
+                receive.protect(contexts.receive);
+                let mut send = Send::new(now, self.start, self.config.host_rate, params, codec, ptime);
+                send.protect(contexts.send, &mut self.stats);
                 self.stream = Some(Box::new(Stream { receive, send }));
             }
             Some(stream) => {
                 stream.receive.reconfigure(now, params, formats, &mut self.stats);
+                stream.receive.protect(contexts.receive);
                 stream.send.reconfigure(params, codec, ptime);
+                stream.send.protect(contexts.send, &mut self.stats);
             }
         }
         self.hear_early(now);
@@ -167,21 +180,20 @@ impl Session {
         Ok(())
     }
 
-    /// One datagram from the stream's socket. Anything may come; it may be changed in place (SRTP later).
+    /// One datagram from the stream's socket. Anything may come; it is changed in place (SRTP).
     pub fn handle_packet(&mut self, now: Time, source: SocketAddr, datagram: &mut [u8]) {
         let Some(stream) = &mut self.stream else {
             self.stats.rx_discarded += self.early.get_or_insert_default().keep(now, source, datagram);
             return;
         };
-        let datagram: &[u8] = match &mut self.filter {
+        let Some(datagram) = stream.receive.unprotected(datagram, &mut self.stats) else { return };
+        let datagram = match &mut self.filter {
             None => datagram,
             Some(filter) => match filter.pass(false, datagram) {
-                Filtered::Pass(packet) => packet,
+                Filtered::Unseen => datagram,
+                Filtered::Pass(len) => &filter.room()[..len],
                 Filtered::Dropped => return,
-                Filtered::Spoiled => {
-                    self.stats.rx_discarded += 1;
-                    return;
-                }
+                Filtered::Spoiled => return self.stats.rx_discarded += 1,
             },
         };
         let moved = stream.receive.packet(now, source, datagram, &mut self.stats, &mut self.events);
@@ -209,7 +221,7 @@ impl Session {
     /// Plays and sends what is due. `send` is called for each packet, with its destination.
     pub fn handle_deadline(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
         let Some(mut stream) = self.stream.take() else { return };
-        self.send_outbox(stream.receive.destination(), send);
+        self.send_outbox(&mut stream, send);
         stream.receive.run(self, now);
         stream.send.run(self, &stream.receive, now, send);
         self.stream = Some(stream);
@@ -319,15 +331,21 @@ impl Session {
         }
     }
 
-    fn send_outbox(&mut self, to: Option<SocketAddr>, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+    fn send_outbox(&mut self, stream: &mut Stream, send: &mut dyn FnMut(SocketAddr, &[u8])) {
         while let Some(packet) = self.outbox.take() {
-            let Some(to) = to else {
+            let mut room = [0; FILTER_ROOM + ROOM];
+            let place = room.get_mut(..packet.len());
+            if let Some(place) = place {
+                place.copy_from_slice(&packet);
+            }
+            let protected = stream.send.protected(&mut room, packet.len());
+            let (Some(to), Some(bytes)) = (stream.receive.destination(), protected) else {
                 self.stats.send_errors += 1;
                 continue;
             };
             self.stats.tx_packets += 1;
             self.stats.tx_bytes += packet.len() as u64;
-            send(to, &packet);
+            send(to, bytes);
         }
     }
 

@@ -1,5 +1,6 @@
 //! The receiving half: source, sequence, events, jitter buffer, playout.
 
+use super::protection::ReceiveSrtp;
 use super::{Events, Session};
 use crate::media::codec::{Codec, Decoder};
 use crate::media::conceal::Concealer;
@@ -15,6 +16,7 @@ use crate::proto::rtp::{
     classify, ExtendedSequence, PacketKind, RtpPacket, SequenceNumber, SequenceTracker, TelephoneEvent,
     Timestamp, Verdict,
 };
+use crate::proto::srtp::SrtpError;
 use crate::util::{Duration, Time};
 use core::net::SocketAddr;
 
@@ -63,6 +65,7 @@ pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError
 
 pub struct Receive {
     formats: Vec<(u8, Format)>,
+    srtp: Option<Box<ReceiveSrtp>>,
     latch: Latch,
     host_rate: u32,
     listening: bool,
@@ -166,6 +169,7 @@ impl Receive {
         Receive {
             keys: EventReceiver::new(event_clock(&formats)),
             formats,
+            srtp: None,
             latch,
             host_rate: config.host_rate,
             listening: params.receiving,
@@ -204,6 +208,11 @@ impl Receive {
         }
         self.last_packet = now;
         self.timed_out = false;
+    }
+
+    /// From now on what is under this key is heard and nothing else, or what is plain.
+    pub fn protect(&mut self, srtp: Option<Box<ReceiveSrtp>>) {
+        ReceiveSrtp::replace(&mut self.srtp, srtp);
     }
 
     /// Forgets the source and what it sent.
@@ -271,6 +280,21 @@ impl Receive {
         }
         self.accept(now, &packet, format, datagram.len(), stats, events);
         judged != Judged::Known
+    }
+
+    /// The plain packet. None: it is none of ours, and counted.
+    pub fn unprotected<'d>(&mut self, datagram: &'d mut [u8], stats: &mut MediaStats) -> Option<&'d [u8]> {
+        let Some(srtp) = &mut self.srtp else { return Some(datagram) };
+        if classify(datagram) != PacketKind::Rtp {
+            return Some(datagram);
+        }
+        match srtp.unprotect(datagram) {
+            Ok(len) => return datagram.get(..len),
+            Err(SrtpError::Auth) => stats.rx_srtp_auth += 1,
+            Err(SrtpError::Replay) => stats.rx_srtp_replay += 1,
+            Err(_) => stats.rx_discarded += 1,
+        }
+        None
     }
 
     /// Is this SSRC the stream? Another one has to send twice in a row with none of ours in between.

@@ -1,12 +1,13 @@
 //! The sending half: the grid of send ticks, keys, what the host wrote, what is played.
 
 use super::filter::Filtered;
+use super::protection::{SendSrtp, ROOM};
 use super::receive::Receive;
 use super::{Events, SendStart, Session};
 use crate::media::codec::{Codec, Encoder};
 use crate::media::dtmf::{KeySender, KeyStep};
 use crate::media::meter::Level;
-use crate::media::params::{MediaError, MediaEvent, StreamParams};
+use crate::media::params::{MediaError, MediaEvent, MediaStats, StreamParams};
 use crate::media::resample::Resampler;
 use crate::proto::rtp::{PayloadFormat, RtpHeader, SequenceNumber, Timestamp};
 use crate::util::{Duration, Time};
@@ -25,7 +26,7 @@ const ALIGN_NEAR: Duration = Duration::from_micros(500);
 const CATCH_UP: u32 = 3;
 /// A payload stays within a path MTU of 1500 with IPv6, UDP, RTP and what SRTP adds.
 const MAX_PAYLOAD: usize = 1400;
-const MAX_PACKET: usize = RtpHeader::LEN + MAX_PAYLOAD;
+const MAX_PACKET: usize = RtpHeader::LEN + MAX_PAYLOAD + ROOM;
 /// Samples of a packet: the common case, and the most there can be.
 const SMALL: usize = 480;
 const LARGE: usize = 2880;
@@ -53,6 +54,8 @@ pub struct Send {
     /// How far the grid may still be moved.
     align_left: Duration,
     ssrc: u32,
+    ssrc_step: u32,
+    srtp: Option<Box<SendSrtp>>,
     sequence: SequenceNumber,
     timestamp: Timestamp,
     /// The next audio packet is the first after a gap.
@@ -85,6 +88,8 @@ impl Send {
             next: now,
             align_left: Duration::ZERO,
             ssrc: start.ssrc,
+            ssrc_step: start.step,
+            srtp: None,
             sequence: SequenceNumber(start.sequence),
             timestamp: Timestamp(start.timestamp),
             marker: true,
@@ -104,6 +109,15 @@ impl Send {
             self.from_host = resampler(self.host_rate, &codec);
         }
         self.set(params, ptime_ms);
+    }
+
+    /// From now on under this key, or plain.
+    pub fn protect(&mut self, srtp: Option<Box<SendSrtp>>, stats: &mut MediaStats) {
+        if SendSrtp::replace(&mut self.srtp, srtp, self.ssrc) {
+            self.ssrc = self.ssrc.wrapping_add(self.ssrc_step);
+            stats.local_ssrc = self.ssrc;
+            self.marker = true;
+        }
     }
 
     fn set(&mut self, params: &StreamParams, ptime_ms: u32) {
@@ -244,17 +258,18 @@ impl Send {
         match step {
             KeyStep::Event { timestamp, marker, event } => {
                 if let Some(pt) = self.event_type {
-                    let mut packet = [0; RtpHeader::LEN + TELEPHONE_EVENT_BYTES];
-                    packet[RtpHeader::LEN..].copy_from_slice(&event.to_bytes());
-                    self.put(session, &mut packet, pt, marker, timestamp, to, out);
+                    const LEN: usize = RtpHeader::LEN + TELEPHONE_EVENT_BYTES;
+                    let mut packet = [0; LEN + ROOM];
+                    packet[RtpHeader::LEN..LEN].copy_from_slice(&event.to_bytes());
+                    self.put(session, (&mut packet, LEN), pt, marker, timestamp, to, out);
                     self.marker = true;
                 }
             }
             _ if self.sending => {
                 let mut packet = [0; MAX_PACKET];
-                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..]);
+                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..MAX_PACKET - ROOM]);
                 let marker = core::mem::take(&mut self.marker);
-                let packet = &mut packet[..RtpHeader::LEN + n];
+                let packet = (&mut packet[..], RtpHeader::LEN + n);
                 self.put(session, packet, self.payload_type, marker, timestamp, to, out);
             }
             _ => {}
@@ -334,11 +349,12 @@ impl Send {
         missing
     }
 
+    /// Sends a packet: a buffer with room for its header and behind it, and the packet's length.
     #[allow(clippy::too_many_arguments)]
     fn put(
         &mut self,
         session: &mut Session,
-        packet: &mut [u8],
+        (buf, len): (&mut [u8], usize),
         payload_type: u8,
         marker: bool,
         timestamp: Timestamp,
@@ -352,22 +368,31 @@ impl Send {
             timestamp: timestamp.0,
             ssrc: self.ssrc,
         };
-        packet[..RtpHeader::LEN].copy_from_slice(&header.to_bytes());
+        buf[..RtpHeader::LEN].copy_from_slice(&header.to_bytes());
         self.sequence = self.sequence.next();
-        let packet: &[u8] = match &mut session.filter {
-            None => packet,
-            Some(filter) => match filter.pass(true, packet) {
-                Filtered::Pass(packet) => packet,
+        let (buf, len) = match &mut session.filter {
+            None => (buf, len),
+            Some(filter) => match filter.pass(true, &buf[..len]) {
+                Filtered::Unseen => (buf, len),
+                Filtered::Pass(len) => (filter.room(), len),
                 Filtered::Dropped => return,
-                Filtered::Spoiled => {
-                    session.stats.send_errors += 1;
-                    return;
-                }
+                Filtered::Spoiled => return session.stats.send_errors += 1,
             },
         };
+        let Some(packet) = self.protected(buf, len) else { return session.stats.send_errors += 1 };
         session.stats.tx_packets += 1;
-        session.stats.tx_bytes += packet.len() as u64;
+        session.stats.tx_bytes += len as u64;
         out(to, packet);
+    }
+
+    /// What goes on the wire for the packet in `buf[..len]`. None: the key is used up, or the packet's number was; nothing
+    /// leaves rather than something plain.
+    pub fn protected<'b>(&mut self, buf: &'b mut [u8], len: usize) -> Option<&'b [u8]> {
+        let len = match &mut self.srtp {
+            None => len,
+            Some(srtp) => srtp.protect(buf, len).ok()?,
+        };
+        buf.get(..len)
     }
 
     pub fn finish(&mut self, events: &mut Events) {

@@ -2,15 +2,17 @@
 //!
 //! Choices that the RFC leaves open: an answer lists all common codecs in the order of the *offer*,
 //! with the offer's payload types; the first acceptable audio stream is taken and further ones are
-//! refused; RTP/AVP and RTP/AVPF are accepted and answered with the profile of the offer, secure
-//! profiles are refused.
+//! refused; RTP/AVP, RTP/AVPF and, with keys, their secure forms are accepted and answered with the
+//! profile of the offer. Who takes secure and plain streams takes the first secure one.
 
 use core::net::{IpAddr, SocketAddr};
 
 use super::formats::{attributes_of, is_auxiliary, is_telephone_event, payload_formats, same_format};
+use super::keying::{is_plain, is_secure, Keying, Protection};
 use super::session::address_type;
 use super::{Attribute, Connection, Direction, Media, Origin, SessionDescription};
 use crate::proto::rtp::PayloadFormat;
+use crate::proto::srtp::StreamKeys;
 
 /// Packet times that we send: shorter ones waste the wire, longer ones don't fit a datagram.
 const PTIME_RANGE_MS: core::ops::RangeInclusive<u32> = 5..=120;
@@ -29,6 +31,7 @@ pub struct LocalMedia {
     /// `o=` line: the id stays for the whole call, the version counts changes (RFC 3264 section 8).
     pub session_id: u64,
     pub version: u64,
+    pub keying: Keying,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,6 +42,8 @@ pub enum NegotiateError {
     NoAudio,
     /// The answer doesn't fit the offer.
     BadAnswer,
+    /// Audio, but not as secure as one side insists on, or under no suite that both have.
+    NoSecurity,
 }
 
 /// The outcome for our audio stream.
@@ -62,6 +67,8 @@ pub struct Negotiated {
     pub ptime_ms: u32,
     /// Seen from us.
     pub direction: Direction,
+    /// The stream is SRTP with these.
+    pub keys: Option<Box<StreamKeys>>,
 }
 
 /// Writes an offer. `previous` is our own last description of the session, offer or answer: its m= lines
@@ -75,9 +82,7 @@ pub fn offer(local: &LocalMedia, previous: Option<&SessionDescription>) -> Sessi
         None => local.codecs.clone(),
     };
     let mut audio = audio_media(local, &codecs, local.direction, local.ptime_ms);
-    if let Some(before) = before.filter(|b| is_plain_profile(&b.protocol)) {
-        audio.protocol = before.protocol.clone();
-    }
+    local.keying.offer(&mut audio, before.filter(|b| b.port != 0));
     let mut media: Vec<Media> =
         previous.map(|p| p.media.iter().map(Media::refused).collect()).unwrap_or_default();
     match place.and_then(|(_, index)| media.get_mut(index)) {
@@ -98,20 +103,7 @@ pub fn answer(
     local: &LocalMedia,
     offer: &SessionDescription,
 ) -> Result<(SessionDescription, Negotiated), NegotiateError> {
-    let mut found = Err(NegotiateError::NoAudio);
-    for (index, media) in offer.media.iter().enumerate() {
-        if !is_acceptable(media) {
-            continue;
-        }
-        let common = common_codecs(local, media);
-        if !common.is_empty() {
-            found = Ok((index, common));
-            break;
-        }
-        found = Err(NegotiateError::NoCommonCodec);
-    }
-    let (index, common) = found?;
-
+    let Chosen { index, common, protection } = choose(local, offer)?;
     let media = offer.media.get(index).ok_or(NegotiateError::NoAudio)?;
     let theirs = Side::of(offer, index);
     let attribute_direction = meet(local.direction, theirs.direction);
@@ -120,6 +112,7 @@ pub fn answer(
     let mut audio = audio_media(local, &ours, attribute_direction, ptime_ms);
     audio.protocol = media.protocol.clone();
     audio.kind = media.kind.clone();
+    protection.answer(&mut audio);
 
     let mut lines: Vec<Media> = offer.media.iter().map(Media::refused).collect();
     if let Some(slot) = lines.get_mut(index) {
@@ -127,8 +120,35 @@ pub fn answer(
     }
     // RFC 3264 section 6: the t= line of an answer equals that of the offer.
     let times = if offer.times.is_empty() { vec!["0 0".into()] } else { offer.times.clone() };
-    let outcome = outcome(index, &theirs, common, ptime_ms, local.direction);
+    let mut outcome = outcome(index, &theirs, common, ptime_ms, local.direction);
+    outcome.keys = protection.keys();
     Ok((describe(local, lines, times), outcome))
+}
+
+struct Chosen {
+    index: usize,
+    common: Vec<Pair>,
+    protection: Protection,
+}
+
+/// The first secure stream that we can take, else the first one.
+fn choose(local: &LocalMedia, offer: &SessionDescription) -> Result<Chosen, NegotiateError> {
+    let mut found = Err(NegotiateError::NoAudio);
+    for (index, media) in offer.media.iter().enumerate().filter(|(_, m)| is_acceptable(m)) {
+        let common = common_codecs(local, media);
+        let candidate = match local.keying.choose(media) {
+            None => Err(NegotiateError::NoSecurity),
+            Some(_) if common.is_empty() => Err(NegotiateError::NoCommonCodec),
+            Some(protection) => Ok(Chosen { index, common, protection }),
+        };
+        match candidate {
+            Ok(chosen) if matches!(chosen.protection, Protection::Keys(_)) => return Ok(chosen),
+            Ok(chosen) if found.is_err() => found = Ok(chosen),
+            Err(error) if found.is_err() => found = Err(error),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// Takes the peer's answer to our offer.
@@ -150,9 +170,7 @@ pub fn accept_answer(
     if theirs.port == 0 {
         return Err(NegotiateError::NoAudio);
     }
-    if !is_plain_profile(&theirs.protocol) {
-        return Err(NegotiateError::BadAnswer);
-    }
+    let protection = local.keying.accept(ours, theirs)?;
     let pairs = answered_codecs(ours, theirs);
     if pairs.is_empty() {
         return Err(NegotiateError::NoCommonCodec);
@@ -161,6 +179,7 @@ pub fn accept_answer(
     let own_numbers = numbers_of_the_answer(&pairs, ours);
     let mut outcome = outcome(index, &Side::of(answer, index), pairs, ptime_ms, offer.direction(index));
     outcome.receive.extend(own_numbers);
+    outcome.keys = protection.keys();
     Ok(outcome)
 }
 
@@ -252,16 +271,12 @@ fn outcome(
         telephone_event_receive: event.as_ref().map(|e| e.receive.payload_type),
         ptime_ms,
         direction: Direction::new(agreed.sends() && !theirs.held, agreed.receives()),
+        keys: None,
     }
 }
 
 fn is_acceptable(media: &Media) -> bool {
-    media.is_audio() && media.port != 0 && is_plain_profile(&media.protocol)
-}
-
-/// RTP without encryption. AVPF (RFC 4585) asks for nothing that a receiver without feedback lacks.
-fn is_plain_profile(protocol: &str) -> bool {
-    protocol.eq_ignore_ascii_case("RTP/AVP") || protocol.eq_ignore_ascii_case("RTP/AVPF")
+    media.is_audio() && media.port != 0 && (is_plain(&media.protocol) || is_secure(&media.protocol))
 }
 
 /// Which m= line of our own description is the stream: the live audio line, else the first audio line.

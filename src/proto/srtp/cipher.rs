@@ -15,6 +15,7 @@ use ctr::CtrCore;
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
 use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
 
 /// AES of any of the three key lengths.
 pub(super) enum Block {
@@ -162,6 +163,20 @@ impl Transform {
             Kind::CounterMode { .. } => return Err(SrtpError::Key),
         };
         done.map_err(|_| SrtpError::Auth)
+    }
+}
+
+/// The ciphers wipe their round keys themselves; the state of an HMAC doesn't.
+impl Drop for Transform {
+    fn drop(&mut self) {
+        if let Kind::CounterMode { mac, .. } = &mut *self.kind {
+            if let Ok(blank) = <Hmac<Sha1> as KeyInit>::new_from_slice(&[0; 20]) {
+                *mac = blank;
+            }
+            // Or the compiler would leave a store out that nobody reads.
+            core::hint::black_box(&*mac);
+        }
+        self.salt.zeroize();
     }
 }
 

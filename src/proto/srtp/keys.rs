@@ -4,6 +4,7 @@ use super::cipher::Block;
 use super::profile::Profile;
 use super::{SrtpError, MAX_MKI};
 use crate::util::Rng;
+use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
 /// Master key, master salt and optional master key identifier. Wiped on drop, never printed.
@@ -13,6 +14,22 @@ pub struct MasterKey {
     key: Zeroizing<Vec<u8>>,
     salt: Zeroizing<Vec<u8>>,
     mki: Box<[u8]>,
+}
+
+impl PartialEq for MasterKey {
+    fn eq(&self, other: &MasterKey) -> bool {
+        let same = self.key.ct_eq(&other.key) & self.salt.ct_eq(&other.salt);
+        self.profile == other.profile && self.mki == other.mki && bool::from(same)
+    }
+}
+
+impl Eq for MasterKey {}
+
+/// The keys of one protected stream: ours for what we send, the peer's for what arrives.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct StreamKeys {
+    pub send: MasterKey,
+    pub receive: MasterKey,
 }
 
 impl core::fmt::Debug for MasterKey {

@@ -95,7 +95,8 @@ impl Profile {
             10
         }
     }
-    pub(super) const fn encrypts(self) -> bool {
+    /// False for the NULL suites, which only authenticate.
+    pub const fn encrypts(self) -> bool {
         !matches!(self, Profile::NullHmacSha1_80 | Profile::NullHmacSha1_32)
     }
 }

@@ -8,6 +8,7 @@ use super::super::base::{sip_uri, Base, CallTimer, Cx, Queued, SDP};
 use super::ends::cause_of;
 use super::in_dialog::Talking;
 use super::*;
+use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::transaction::ServerKey;
 use crate::proto::sip::ResponseBuilder;
@@ -30,6 +31,7 @@ pub(in crate::ua) struct Invitation<'a> {
     pub server: ServerKey,
     pub message: &'a Message,
     pub source: Peer,
+    pub srtp: SrtpMode,
 }
 
 impl Call {
@@ -60,7 +62,7 @@ impl Call {
             reported: CallState::Ringing,
             announced: false,
             stream: StreamState::Opening,
-            media: Media::new(base),
+            media: Media::new(base, invitation.srtp),
             auth: Session::new(),
             reach,
             deadlines: [None; CallTimer::COUNT],

@@ -3,7 +3,8 @@
 use super::super::api::*;
 use super::super::base::Base;
 use crate::proto::sdp::{
-    accept_answer, answer, offer, Direction, LocalMedia, NegotiateError, Negotiated, SessionDescription,
+    accept_answer, answer, offer, Direction, Keying, LocalMedia, NegotiateError, Negotiated,
+    SessionDescription, SrtpMode,
 };
 use core::net::SocketAddr;
 use std::sync::Arc;
@@ -36,6 +37,9 @@ impl MediaError {
 pub(super) struct Media {
     session_id: u64,
     local: Option<SocketAddr>,
+    srtp: SrtpMode,
+    /// Ours for SRTP: made on first need, new ones after the stream has been plain.
+    keying: Option<Keying>,
     /// What the host wants, seen from us.
     pub want: Direction,
     /// What our last description was written for.
@@ -55,11 +59,13 @@ pub(super) struct Media {
 }
 
 impl Media {
-    pub fn new(base: &mut Base) -> Media {
+    pub fn new(base: &mut Base, srtp: SrtpMode) -> Media {
         Media {
             // RFC 8866 section 5.2: a number that fits 63 bits everywhere.
             session_id: base.rng.next_u64() >> 2,
             local: None,
+            srtp,
+            keying: None,
             want: Direction::SendRecv,
             said: Direction::SendRecv,
             agreed: Direction::SendRecv,
@@ -90,8 +96,11 @@ impl Media {
         self.said == self.want
     }
 
-    fn local_media(&self, base: &Base) -> Option<LocalMedia> {
+    fn local_media(&mut self, base: &mut Base) -> Option<LocalMedia> {
+        let generate = || Keying::generate(self.srtp, &base.config.srtp_suites, base.rng.as_mut());
+        let keying = self.keying.get_or_insert_with(generate).clone();
         Some(LocalMedia {
+            keying,
             address: self.local?,
             codecs: base.codecs.clone(),
             ptime_ms: base.config.ptime_ms,
@@ -102,7 +111,7 @@ impl Media {
     }
 
     /// Writes an offer; the same one again (session refresh) when nothing has changed.
-    pub fn make_offer(&mut self, base: &Base) -> Option<String> {
+    pub fn make_offer(&mut self, base: &mut Base) -> Option<String> {
         let local = self.local_media(base)?;
         let description = offer(&local, self.ours.as_ref());
         let text = description.write();
@@ -124,7 +133,7 @@ impl Media {
     }
 
     /// The peer's answer to our offer. The offer stays open for another fork's answer until [`Self::settle`].
-    pub fn take_answer(&mut self, base: &Base, body: &[u8]) -> Result<(), MediaError> {
+    pub fn take_answer(&mut self, base: &mut Base, body: &[u8]) -> Result<(), MediaError> {
         let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
         let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
         let offered = self.offered.as_ref().ok_or(MediaError::Negotiate(NegotiateError::BadAnswer))?;
@@ -138,7 +147,7 @@ impl Media {
     }
 
     /// Answers the peer's offer.
-    pub fn make_answer(&mut self, base: &Base, body: &[u8]) -> Result<String, MediaError> {
+    pub fn make_answer(&mut self, base: &mut Base, body: &[u8]) -> Result<String, MediaError> {
         let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
         let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
         let (mut description, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
@@ -154,6 +163,10 @@ impl Media {
     }
 
     fn adopt(&mut self, outcome: Negotiated, theirs: &SessionDescription, body: &[u8]) {
+        // A key stream must not begin anew: keys that were in use and are not any more never come back.
+        if outcome.keys.is_none() && self.stream.as_ref().is_some_and(|s| s.srtp.is_some()) {
+            self.keying = None;
+        }
         self.held_by_peer = outcome.remote.is_none() || !theirs.direction(outcome.media_index).receives();
         self.stream = stream_of(outcome);
         self.theirs_text = body.into();
@@ -183,6 +196,7 @@ impl Media {
             held_by_peer: news.1,
             held_by_us: news.2,
             codec: stream.codec.name.clone(),
+            srtp: stream.srtp.as_ref().map(|keys| keys.send.profile()),
             remote: stream.remote,
             sdp: self.theirs_text.clone(),
         });
@@ -202,6 +216,7 @@ fn stream_of(outcome: Negotiated) -> Option<StreamConfig> {
         telephone_event_receive: outcome.telephone_event_receive,
         ptime_ms: outcome.ptime_ms,
         direction: outcome.direction,
+        srtp: outcome.keys,
     })
 }
 
@@ -210,7 +225,11 @@ fn is_auxiliary(name: &str) -> bool {
 }
 
 /// Would we find something in common with this offer? Asked before there is a stream, so with any address.
-pub(in crate::ua) fn check_offer(base: &Base, body: &[u8]) -> Result<Option<core::net::IpAddr>, MediaError> {
+pub(in crate::ua) fn check_offer(
+    base: &mut Base,
+    srtp: SrtpMode,
+    body: &[u8],
+) -> Result<Option<core::net::IpAddr>, MediaError> {
     let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
     let local = LocalMedia {
         address: SocketAddr::from(([127, 0, 0, 1], 9)),
@@ -219,6 +238,7 @@ pub(in crate::ua) fn check_offer(base: &Base, body: &[u8]) -> Result<Option<core
         direction: Direction::SendRecv,
         session_id: 0,
         version: 0,
+        keying: Keying::generate(srtp, &base.config.srtp_suites, base.rng.as_mut()),
     };
     let (_, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
     Ok(outcome.remote.map(|r| r.ip()))

@@ -10,6 +10,7 @@ use super::ends::refused;
 use super::in_dialog::Talking;
 use super::reach::{hop_of, Act};
 use super::*;
+use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::{Transport, Uri};
 use std::collections::VecDeque;
@@ -67,7 +68,7 @@ pub(super) struct Calling {
 }
 
 impl Call {
-    pub fn outgoing(base: &mut Base, order: Order) -> Call {
+    pub fn outgoing(base: &mut Base, order: Order, srtp: SrtpMode) -> Call {
         let calling = Calling {
             to: order.target.clone(),
             visited: vec![order.target.clone()],
@@ -101,7 +102,7 @@ impl Call {
             reported: CallState::Dialing,
             announced: true,
             stream: StreamState::None,
-            media: Media::new(base),
+            media: Media::new(base, srtp),
             auth: Session::new(),
             reach: Reach::default(),
             deadlines: [None; CallTimer::COUNT],

@@ -25,6 +25,7 @@ fn config() -> AccountConfig {
         outbound_proxy: None,
         retry_min: Duration::from_secs(4),
         retry_max: Duration::from_secs(64),
+        srtp: None,
     }
 }
 

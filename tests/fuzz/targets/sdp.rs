@@ -3,7 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use voip::proto::rtp::PayloadFormat;
-use voip::proto::sdp::{accept_answer, answer, offer, Direction, LocalMedia, SessionDescription};
+use voip::proto::sdp::{accept_answer, answer, offer, Direction, Keying, LocalMedia, SessionDescription, SrtpMode};
+use voip::proto::srtp::Profile;
+use voip::util::SeededRng;
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(read) = SessionDescription::parse(bytes) else { return };
@@ -22,6 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
         direction: Direction::SendRecv,
         session_id: 1,
         version: 1,
+        keying: Keying::generate(SrtpMode::Optional, &Profile::ALL, &mut SeededRng::new(3)),
     };
     if let Ok((ours, outcome)) = answer(&local, &read) {
         assert_eq!(ours.media.len(), read.media.len());
