@@ -35,5 +35,14 @@ foreach(source IN LISTS cpp_tests)
   voip_test(hpp.${noun}.valgrind ${valgrind} $<TARGET_FILE:hpp_${noun}>)
 endforeach()
 
+# The vectors through the exported functions; each says how many cases it ran (ctest -V, or the log of make test).
+file(GLOB vector_tests CONFIGURE_DEPENDS "${CMAKE_CURRENT_SOURCE_DIR}/tests/vectors/*.c")
+foreach(source IN LISTS vector_tests)
+  get_filename_component(family "${source}" NAME_WE)
+  voip_test_program(vectors_${family} "${source}" 11 C)
+  target_compile_options(vectors_${family} PRIVATE -Wno-unused-function)
+  voip_test(vectors.${family} $<TARGET_FILE:vectors_${family}>)
+endforeach()
+
 voip_test(consumer ${CMAKE_CURRENT_SOURCE_DIR}/tests/consumer/run)
 voip_test(abi python3 ${CMAKE_CURRENT_SOURCE_DIR}/tests/abi/check)

@@ -5835,7 +5835,7 @@ int32_t voip_packet_classify(const uint8_t *data, size_t len);
  * Thread: any. Real-time safe.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (the sentence says the byte and what is wrong there).
  * Since: 0.1.0
  */
 voip_status voip_rtp_packet_parse(const uint8_t *data,
@@ -6093,6 +6093,25 @@ voip_status voip_rtcp_next(const uint8_t *data,
 voip_status voip_rtcp_get_report(const voip_rtcp_packet *packet,
                                  size_t index,
                                  voip_rtcp_report *report);
+
+/**
+ * Tells the round trip that a report block shows (RFC 3550 section 6.4.1): arrival - LSR - DLSR.
+ *
+ * @param report what `voip_rtcp_get_report` gave, about a stream of this side.
+ * @param ntp_seconds when it arrived, in seconds since 1900 on the clock of this side's sender reports …
+ * @param ntp_fraction … and 2^-32 s.
+ * @param us gets the time in microseconds.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _STATE (the other side has not had a sender report yet), _RANGE (the clocks make it negative).
+ * Since: 0.1.0
+ */
+voip_status voip_rtcp_get_round_trip(const voip_rtcp_report *report,
+                                     uint32_t ntp_seconds,
+                                     uint32_t ntp_fraction,
+                                     int64_t *us);
 
 /**
  * Tells a source that leaves.
@@ -6423,7 +6442,7 @@ const char *voip_srtp_profile_name(int32_t profile);
  * @param salt the master salt.
  * @param salt_len bytes of it.
  * @param mki the master key identifier that every packet carries; NULL with mki_len 0 for none.
- * @param mki_len bytes of it, at most 16.
+ * @param mki_len bytes of it, at most 128.
  * @param out gets the handle; free it with `voip_srtp_free`.
  *
  * Thread: any.

@@ -4,6 +4,7 @@ use crate::engine::error::{Error, ErrorKind};
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_char, CStr};
+use std::io::Write;
 
 /// What a function says: `VOIP_OK` is 0, every error is negative. The number of a status never changes.
 ///
@@ -117,6 +118,8 @@ pub(crate) static STATUSES: &[(voip_status, &CStr, &CStr)] = &[
 pub(crate) struct Fail {
     pub status: voip_status,
     pub message: Cow<'static, str>,
+    /// The byte of the input that the sentence is about; said behind it.
+    pub at: Option<usize>,
     pub errno: i32,
 }
 
@@ -124,7 +127,7 @@ pub(crate) type FfiResult<T = ()> = Result<T, Fail>;
 
 impl Fail {
     pub fn new(status: voip_status, message: impl Into<Cow<'static, str>>) -> Fail {
-        Fail { status, message: message.into(), errno: 0 }
+        Fail { status, message: message.into(), at: None, errno: 0 }
     }
     pub fn argument(message: impl Into<Cow<'static, str>>) -> Fail {
         Fail::new(VOIP_ERR_ARGUMENT, message)
@@ -143,7 +146,7 @@ impl Fail {
 impl From<Error> for Fail {
     fn from(error: Error) -> Fail {
         let errno = if let ErrorKind::System(errno) = error.kind { errno } else { 0 };
-        Fail { status: status_of(error.kind), message: error.message, errno }
+        Fail { status: status_of(error.kind), message: error.message, at: None, errno }
     }
 }
 
@@ -195,6 +198,10 @@ pub(crate) fn report(fail: Fail) -> voip_status {
         text.clear();
         text.reserve(MESSAGE_BYTES);
         text.extend(fail.message.bytes().filter(|b| *b != 0));
+        if let Some(at) = fail.at {
+            // Into a Vec with room: cannot fail, allocates nothing as a rule.
+            let _ = write!(text, " at byte {at}");
+        }
         text.push(0);
     });
     let _ = LAST_ERRNO.try_with(|cell| cell.set(fail.errno));

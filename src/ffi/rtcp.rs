@@ -7,6 +7,7 @@ use super::panic::guard;
 use super::sized::{self, SizeFirst};
 use super::strings;
 use crate::proto::rtcp::compound::Rule;
+use crate::proto::rtcp::time::round_trip;
 use crate::proto::rtcp::{Compound, DlrrItem, NtpTime, Packet, ReportBlock, VoipMetrics, Xr, XrBlock};
 use std::ffi::c_char;
 use std::mem::{size_of, zeroed};
@@ -265,6 +266,42 @@ pub unsafe extern "C" fn voip_rtcp_get_report(
             delay_since_last_sr: b.delay_since_last_sr,
         };
         unsafe { strings::write(report, "report", told) }
+    })
+}
+
+/// Tells the round trip that a report block shows (RFC 3550 section 6.4.1): arrival - LSR - DLSR.
+///
+/// @param report what `voip_rtcp_get_report` gave, about a stream of this side.
+/// @param ntp_seconds when it arrived, in seconds since 1900 on the clock of this side's sender reports …
+/// @param ntp_fraction … and 2^-32 s.
+/// @param us gets the time in microseconds.
+///
+/// Thread: any. Real-time safe.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_NULL, _STATE (the other side has not had a sender report yet), _RANGE (the clocks make it negative).
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_rtcp_get_round_trip(
+    report: *const voip_rtcp_report,
+    ntp_seconds: u32,
+    ntp_fraction: u32,
+    us: *mut i64,
+) -> voip_status {
+    guard(|| {
+        if report.is_null() {
+            return Err(Fail::null("report"));
+        }
+        // SAFETY: not NULL, readable by the caller's promise.
+        let report = unsafe { report.read_unaligned() };
+        if report.last_sr == 0 {
+            return Err(Fail::state("the report tells of no sender report"));
+        }
+        let arrival = NtpTime::from_parts(ntp_seconds, ntp_fraction);
+        let Some(time) = round_trip(arrival, report.last_sr, report.delay_since_last_sr) else {
+            return Err(Fail::range("the clocks make the round trip negative"));
+        };
+        unsafe { strings::write(us, "us", time.as_micros() as i64) }
     })
 }
 

@@ -113,7 +113,7 @@ pub unsafe extern "C" fn voip_packet_classify(data: *const u8, len: usize) -> i3
 /// Thread: any. Real-time safe.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE.
+/// Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE (the sentence says the byte and what is wrong there).
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_rtp_packet_parse(
@@ -123,7 +123,7 @@ pub unsafe extern "C" fn voip_rtp_packet_parse(
 ) -> voip_status {
     guard(|| {
         let bytes = unsafe { alone::bytes(data, len, "data") }?;
-        let parsed = RtpPacket::parse(bytes).map_err(fail)?;
+        let parsed = RtpPacket::parse(bytes).map_err(|e| parse_fail(e, bytes))?;
         unsafe { sized::write(packet, &view(&parsed)) }
     })
 }
@@ -272,9 +272,14 @@ pub unsafe extern "C" fn voip_rtp_packet_get_summary(
     guard(|| {
         let packet = unsafe { sized::read(packet) }?;
         let bytes = unsafe { alone::bytes(packet.raw, packet.raw_len, "raw") }?;
-        let text = RtpPacket::parse(bytes).map_err(fail)?.to_string();
+        let text = RtpPacket::parse(bytes).map_err(|e| parse_fail(e, bytes))?.to_string();
         unsafe { strings::put(text.as_bytes(), buf, len, needed) }
     })
+}
+
+/// As `fail`, with the byte of the packet at which it was seen.
+fn parse_fail(error: PacketError, bytes: &[u8]) -> Fail {
+    Fail { at: Some(error.offset(bytes)), ..fail(error) }
 }
 
 /// Without an allocation: the sentence is a static one.

@@ -105,7 +105,7 @@ pub extern "C" fn voip_srtp_profile_name(profile: i32) -> *const c_char {
 /// @param salt the master salt.
 /// @param salt_len bytes of it.
 /// @param mki the master key identifier that every packet carries; NULL with mki_len 0 for none.
-/// @param mki_len bytes of it, at most 16.
+/// @param mki_len bytes of it, at most 128.
 /// @param out gets the handle; free it with `voip_srtp_free`.
 ///
 /// Thread: any.

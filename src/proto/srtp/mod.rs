@@ -23,8 +23,8 @@ pub use unprotect::Unprotector;
 pub const MAX_OVERHEAD: usize = 16 + 4;
 /// Synchronisation sources that one context follows; RFC 3711 keeps state per SSRC.
 pub const MAX_STREAMS: usize = 64;
-/// Longest MKI (RFC 4568 section 6.1 allows 128; none in use is longer than this).
-pub const MAX_MKI: usize = 16;
+/// Longest MKI (RFC 4568 section 6.1).
+pub const MAX_MKI: usize = 128;
 
 /// Why a packet was refused. Nothing of it has been given out.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -16,6 +16,8 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 /// Bounds of one attribute.
 const MAX_KEYS: usize = 8;
 const MAX_PARAMS: usize = 16;
+/// Digits of the greatest number of 128 bytes.
+const MAX_MKI_DIGITS: usize = 309;
 
 /// One key parameter: `inline:base64|lifetime|mki:length`.
 #[derive(Clone)]
@@ -24,8 +26,8 @@ pub struct CryptoKey {
     pub key_and_salt: Zeroizing<Vec<u8>>,
     /// In packets; None where it isn't said.
     pub lifetime: Option<u64>,
-    /// Value and length in bytes.
-    pub mki: Option<(u128, usize)>,
+    /// The master key identifier as it stands in packets.
+    pub mki: Option<Box<[u8]>>,
 }
 
 impl core::fmt::Debug for CryptoKey {
@@ -82,14 +84,13 @@ impl Crypto {
     /// The attribute for a key of ours.
     pub fn of(tag: u32, master: &MasterKey) -> Crypto {
         let mki = master.mki();
-        let number = mki.iter().fold(0u128, |n, b| n << 8 | u128::from(*b));
         Crypto {
             tag,
             suite: master.profile().name().into(),
             keys: vec![CryptoKey {
                 key_and_salt: master.key_and_salt(),
                 lifetime: None,
-                mki: (!mki.is_empty()).then_some((number, mki.len())),
+                mki: (!mki.is_empty()).then(|| mki.into()),
             }],
             params: Vec::new(),
         }
@@ -107,11 +108,7 @@ impl Crypto {
             return Err(SrtpError::Key);
         }
         let (master, salt) = key.key_and_salt.split_at(profile.key_bytes());
-        let (number, length) = key.mki.unwrap_or((0, 0));
-        if length > MAX_MKI {
-            return Err(SrtpError::Key);
-        }
-        MasterKey::new(profile, master, salt, &number.to_be_bytes()[16 - length..])
+        MasterKey::new(profile, master, salt, key.mki.as_deref().unwrap_or_default())
     }
 
     /// The value behind `a=crypto:`.
@@ -130,8 +127,8 @@ impl Crypto {
                     false => out.push_str(&format!("|{lifetime}")),
                 }
             }
-            if let Some((number, length)) = key.mki {
-                out.push_str(&format!("|{number}:{length}"));
+            if let Some(mki) = &key.mki {
+                out.push_str(&format!("|{}:{}", decimal_of(mki), mki.len()));
             }
         }
         for param in &self.params {
@@ -154,12 +151,12 @@ fn parse_key(text: &str, method: &str) -> Result<CryptoKey, ParseError> {
     }
     for part in parts {
         if let Some((number, length)) = part.split_once(':') {
-            let number = number.parse().map_err(|_| error(text, part, "an MKI as number:length"))?;
             let length: usize = length.parse().map_err(|_| error(text, part, "an MKI as number:length"))?;
-            if key.mki.is_some() || length == 0 || length > 128 {
+            if key.mki.is_some() || length == 0 || length > MAX_MKI {
                 return Err(error(text, part, "one MKI of 1 to 128 bytes"));
             }
-            key.mki = Some((number, length));
+            let mki = bytes_of(number, length).ok_or(error(text, part, "an MKI that fits its length"))?;
+            key.mki = Some(mki);
         } else {
             if key.lifetime.is_some() || key.mki.is_some() {
                 return Err(error(text, part, "a lifetime before the MKI"));
@@ -168,6 +165,40 @@ fn parse_key(text: &str, method: &str) -> Result<CryptoKey, ParseError> {
         }
     }
     Ok(key)
+}
+
+/// A decimal number of any size as that many bytes; None when it has other characters or doesn't fit.
+fn bytes_of(number: &str, length: usize) -> Option<Box<[u8]>> {
+    let mut bytes = vec![0; length].into_boxed_slice();
+    if number.len() > MAX_MKI_DIGITS {
+        return None;
+    }
+    for digit in number.chars() {
+        let mut carry = digit.to_digit(10)?;
+        for byte in bytes.iter_mut().rev() {
+            let value = u32::from(*byte) * 10 + carry;
+            (*byte, carry) = (value as u8, value >> 8);
+        }
+        if carry > 0 {
+            return None;
+        }
+    }
+    (!number.is_empty()).then_some(bytes)
+}
+
+/// The bytes as one decimal number.
+fn decimal_of(bytes: &[u8]) -> String {
+    let mut rest = bytes.to_vec();
+    let mut digits = Vec::new();
+    while digits.is_empty() || rest.iter().any(|b| *b > 0) {
+        let mut left = 0;
+        for byte in &mut rest {
+            let value = left << 8 | u32::from(*byte);
+            (*byte, left) = ((value / 10) as u8, value % 10);
+        }
+        digits.push(char::from(b'0' + left as u8));
+    }
+    digits.iter().rev().collect()
 }
 
 /// A number, or a power of two as `2^20`; never 0.
