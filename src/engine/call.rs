@@ -54,7 +54,9 @@ pub struct CallShared {
     jobs: AtomicUsize,
     drained: AtomicBool,
     media_over: AtomicBool,
-    published: Mutex<(MediaStats, Levels)>,
+    /// `Levels` in one word.
+    levels: AtomicU64,
+    published: Mutex<MediaStats>,
     /// Notified at every change that a host may wait for.
     pub(super) signal: Signal,
 }
@@ -146,7 +148,8 @@ impl Call {
             jobs: AtomicUsize::new(0),
             drained: AtomicBool::new(true),
             media_over: AtomicBool::new(false),
-            published: Mutex::new(Default::default()),
+            levels: AtomicU64::new(0),
+            published: Mutex::new(MediaStats::default()),
             signal: Signal::new(),
             link,
         }))
@@ -398,10 +401,10 @@ impl Call {
         self.0.user_data.store(value, Ordering::Release);
     }
     pub fn stats(&self) -> MediaStats {
-        lock(&self.0.published).0
+        *lock(&self.0.published)
     }
     pub(super) fn levels(&self) -> Levels {
-        lock(&self.0.published).1
+        Levels::from_u64(self.0.levels.load(Ordering::Relaxed))
     }
 }
 
@@ -440,16 +443,19 @@ impl CallShared {
         self.set_state(CallState::Ended, code);
     }
 
-    /// Written by the media worker. True if a host may have waited for it. A host that reads the counters right
-    /// now keeps the old ones for another 20 ms: the worker never waits for it.
-    pub(super) fn publish(&self, drained: bool, read: impl FnOnce() -> (MediaStats, Levels)) -> bool {
-        if let Ok(mut published) = self.published.try_lock() {
-            *published = read();
-        }
+    /// Written by the media worker. True if a host may have waited for it.
+    pub(super) fn publish(&self, drained: bool, levels: Levels) -> bool {
+        self.levels.store(levels.to_u64(), Ordering::Relaxed);
         self.drained.swap(drained, Ordering::AcqRel) != drained
     }
+    /// False: a host reads the counters right now. The worker never waits for it.
+    pub(super) fn publish_stats(&self, read: impl FnOnce() -> MediaStats) -> bool {
+        let Ok(mut published) = self.published.try_lock() else { return false };
+        *published = read();
+        true
+    }
     pub(super) fn publish_final(&self, stats: MediaStats) {
-        lock(&self.published).0 = stats;
+        *lock(&self.published) = stats;
     }
     pub(super) fn media_closed(&self) {
         self.media_over.store(true, Ordering::Release);

@@ -40,6 +40,12 @@ impl AudioEnds {
     }
 
     fn read_into(&self, reader: &mut AudioReader, pcm: &mut [u8]) -> usize {
+        if self.format.sample == SampleFormat::S16 {
+            // SAFETY: every pattern of bits is an i16.
+            if let ([], samples, []) = unsafe { pcm.align_to_mut::<i16>() } {
+                return reader.read(samples);
+            }
+        }
         let size = self.format.bytes_per_frame().max(1);
         let mut samples = [0i16; CHUNK];
         let mut total = 0;
@@ -57,6 +63,12 @@ impl AudioEnds {
     }
 
     fn write_from(&self, writer: &mut AudioWriter, pcm: &[u8]) -> usize {
+        if self.format.sample == SampleFormat::S16 {
+            // SAFETY: every pattern of bits is an i16.
+            if let ([], samples, []) = unsafe { pcm.align_to::<i16>() } {
+                return writer.write(samples);
+            }
+        }
         let size = self.format.bytes_per_frame().max(1);
         let mut samples = [0i16; CHUNK];
         let mut total = 0;

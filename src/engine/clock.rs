@@ -14,6 +14,41 @@ pub fn now() -> Time {
     Time::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(ts.tv_nsec as u64))
 }
 
+/// Turns the kernel's stamps of arrivals, which are in CLOCK_REALTIME, into instants of ours.
+#[derive(Clone, Copy, Debug)]
+pub struct Stamps {
+    now: Time,
+    wall_ns: u64,
+}
+
+/// A stamp that is older was taken by a wall clock that has been set since.
+const OLDEST_STAMP: std::time::Duration = std::time::Duration::from_millis(500);
+
+impl Stamps {
+    /// Good for stamps until about now.
+    pub fn take() -> Stamps {
+        let mut ts = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the call fills the struct; CLOCK_REALTIME exists everywhere.
+        unsafe { libc::clock_gettime(libc::CLOCK_REALTIME, &mut ts) };
+        let seconds = u64::try_from(ts.tv_sec).unwrap_or(0);
+        Stamps {
+            now: now(),
+            wall_ns: seconds.saturating_mul(1_000_000_000).saturating_add(ts.tv_nsec as u64),
+        }
+    }
+    pub fn now(&self) -> Time {
+        self.now
+    }
+    /// When it came; without a stamp or with one that can't be, now.
+    pub fn arrival(&self, stamp: Option<u64>) -> Time {
+        let age = stamp.and_then(|s| self.wall_ns.checked_sub(s)).map(std::time::Duration::from_nanos);
+        match age {
+            Some(age) if age <= OLDEST_STAMP => self.now - age,
+            _ => self.now,
+        }
+    }
+}
+
 /// When a time-out that begins now is over; None for one that never is.
 pub fn deadline(timeout: Timeout) -> Option<Time> {
     timeout.map(|t| now() + t)
@@ -49,6 +84,16 @@ impl Rng for OsRng {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_stamp_is_as_old_as_it_says_unless_the_wall_clock_was_set() {
+        let stamps = Stamps { now: Time::from_secs(100), wall_ns: 5_000_000_000 };
+        assert_eq!(stamps.arrival(Some(4_999_000_000)), Time::from_secs(100) - Duration::from_millis(1));
+        for strange in [None, Some(5_000_000_001), Some(3_000_000_000)] {
+            assert_eq!(stamps.arrival(strange), Time::from_secs(100));
+        }
+    }
 
     #[test]
     fn time_never_goes_backwards_and_random_bytes_differ() {

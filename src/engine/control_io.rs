@@ -3,7 +3,8 @@
 use super::clock;
 use super::counters::Counters;
 use super::error::{Error, Result};
-use super::udp::{self, Receiver};
+use super::receiver::Receiver;
+use super::udp;
 use crate::util::Time;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -52,8 +53,8 @@ impl SipIo {
         }
     }
     /// A copy, so that the agent may be asked while the batch stays.
-    pub fn datagram(&self, index: usize) -> Option<(Vec<u8>, SocketAddr)> {
-        self.receiver.datagram(index).map(|(bytes, from)| (bytes.to_vec(), from))
+    pub fn datagram(&mut self, index: usize) -> Option<(Vec<u8>, SocketAddr)> {
+        self.receiver.datagram(index).map(|datagram| (datagram.bytes.to_vec(), datagram.from))
     }
 
     pub fn queue(&mut self, to: SocketAddr, bytes: Arc<[u8]>) {

@@ -59,6 +59,14 @@ impl Epoll {
         Ok(())
     }
 
+    /// Looks at it no longer, or again; what has come meanwhile is told then.
+    pub fn watch(&self, fd: RawFd, token: u64, yes: bool) {
+        let flags = if yes { (libc::EPOLLIN | libc::EPOLLET) as u32 } else { 0 };
+        let mut event = libc::epoll_event { events: flags, u64: token };
+        // SAFETY: the event lives until the call returns.
+        unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_MOD, fd, &mut event) };
+    }
+
     /// Waits until something is ready or the time is over (None: for ever).
     pub fn wait(&self, ready: &mut Ready, timeout: Option<Duration>) -> io::Result<()> {
         ready.count = 0;
@@ -133,5 +141,12 @@ mod tests {
         event.set();
         epoll.wait(&mut ready, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(ready.len(), 1);
+        epoll.watch(event.as_raw_fd(), 7, false);
+        event.set();
+        epoll.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+        assert_eq!(ready.len(), 0);
+        epoll.watch(event.as_raw_fd(), 7, true);
+        epoll.wait(&mut ready, Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(ready.tokens().collect::<Vec<_>>(), [7]);
     }
 }

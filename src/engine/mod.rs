@@ -31,6 +31,7 @@ mod phone_life;
 mod phone_messages;
 mod ports;
 mod queue;
+mod receiver;
 mod recorder;
 mod signal;
 mod stream;

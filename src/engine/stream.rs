@@ -11,14 +11,23 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
+/// The host sees counters that are at most so old.
+const STATS_EVERY: Duration = Duration::from_millis(100);
+/// Every IPv4 path carries so much whole (RFC 791: 576 octets with headers).
+const NEVER_FRAGMENTED: usize = 512;
+
 pub struct Stream {
     pub id: CallId,
     pub call: Call,
     pub session: Session,
     socket: UdpSocket,
     ipv6: bool,
+    /// The socket is read when the session plays, and not watched.
+    pub by_tick: bool,
     /// What the wheel has for it; other entries are stale.
     pub due: Option<Time>,
+    /// When the host may see the counters next.
+    stats_publish: Time,
     stats_every: Duration,
     stats_due: Option<Time>,
     lease: PortLease,
@@ -41,7 +50,9 @@ impl Stream {
             session,
             socket,
             ipv6,
+            by_tick: false,
             due: None,
+            stats_publish: Time::ZERO,
             stats_every: Duration::ZERO,
             stats_due: None,
             lease,
@@ -81,14 +92,29 @@ impl Stream {
         Some(Report::Stats { call: self.id, stats: self.session.stats() })
     }
 
-    /// Lets the host see levels and counters, and wakes who waits.
-    pub fn publish(&mut self) {
+    /// Lets the host see levels at once and counters now and then, and wakes who waits.
+    pub fn publish(&mut self, now: Time, at_once: bool) {
         let wake = self.session.take_wake();
         let drained = self.session.is_drained();
         let shared = self.call.shared();
-        let changed = shared.publish(drained, || (self.session.stats(), self.session.levels()));
+        let changed = shared.publish(drained, self.session.levels());
+        let due = at_once || now >= self.stats_publish || self.session.is_player_busy();
+        if due && shared.publish_stats(|| self.session.stats()) {
+            self.stats_publish = now + STATS_EVERY;
+        }
         if wake.readable || wake.writable || wake.drained || changed {
             shared.signal.notify();
+        }
+    }
+    /// Whatever is published next includes the counters.
+    pub fn publish_soon(&mut self) {
+        self.stats_publish = Time::ZERO;
+    }
+
+    /// After a description: small packets need no room for fragmentation.
+    pub fn described(&self) {
+        if !self.ipv6 && self.session.packet_bytes().is_some_and(|n| n <= NEVER_FRAGMENTED) {
+            udp::never_fragment(self.fd());
         }
     }
 

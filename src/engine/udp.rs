@@ -22,16 +22,27 @@ pub fn open(bind: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
 
 /// Asks for ICMP errors on the socket's error queue, where they name the destination that they are about.
 pub fn report_errors(socket: &UdpSocket, bind: SocketAddr) {
-    let on: libc::c_int = 1;
-    let set = |level, name| {
-        let len = size_of::<libc::c_int>() as libc::socklen_t;
-        // SAFETY: the option's value is an int that lives until the call returns.
-        unsafe { libc::setsockopt(socket.as_raw_fd(), level, name, (&on as *const i32).cast(), len) };
-    };
     if bind.is_ipv6() {
-        set(libc::IPPROTO_IPV6, libc::IPV6_RECVERR);
+        set_int(socket.as_raw_fd(), libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1);
     }
-    set(libc::IPPROTO_IP, libc::IP_RECVERR);
+    set_int(socket.as_raw_fd(), libc::IPPROTO_IP, libc::IP_RECVERR, 1);
+}
+
+/// Has the kernel say when each datagram came in; nothing is lost where it can't.
+pub fn stamp_arrivals(fd: RawFd) {
+    set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
+}
+
+/// Sends with DF set, which spares the kernel the choice of an identification for fragments. For datagrams that every
+/// path carries whole.
+pub fn never_fragment(fd: RawFd) {
+    set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO);
+}
+
+fn set_int(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
+    let len = size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the option's value is an int that lives until the call returns.
+    unsafe { libc::setsockopt(fd, level, name, (&value as *const i32).cast(), len) };
 }
 
 /// Our address towards a peer, as the kernel's routes say it. None: no route.
@@ -46,84 +57,7 @@ pub fn local_address_towards(peer: IpAddr) -> Option<IpAddr> {
     probe.local_addr().ok().map(|a| a.ip()).filter(|ip| !ip.is_unspecified())
 }
 
-/// Room for one batch of datagrams, made once.
-pub struct Receiver {
-    buffers: Vec<u8>,
-    size: usize,
-    names: Vec<libc::sockaddr_storage>,
-    // Only pointed to by `headers`, at fixed places on the heap.
-    _vectors: Vec<libc::iovec>,
-    headers: Vec<libc::mmsghdr>,
-}
-
-// SAFETY: the pointers lead into the vectors beside them, which are never resized and move with them.
-unsafe impl Send for Receiver {}
-
-impl Receiver {
-    /// `count` datagrams of up to `size` bytes (longer ones are cut off, and counted as such by the parsers).
-    pub fn new(count: usize, size: usize) -> Receiver {
-        let mut buffers = vec![0u8; count * size];
-        // SAFETY: all three are plain C data for which zeros are valid.
-        let (mut names, mut vectors, mut headers) = unsafe {
-            let name: libc::sockaddr_storage = std::mem::zeroed();
-            let header: libc::mmsghdr = std::mem::zeroed();
-            let vector = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: size };
-            (vec![name; count], vec![vector; count], vec![header; count])
-        };
-        let parts = buffers.chunks_mut(size.max(1)).zip(&mut names).zip(&mut vectors).zip(&mut headers);
-        for (((buffer, name), vector), header) in parts {
-            vector.iov_base = buffer.as_mut_ptr().cast();
-            header.msg_hdr.msg_name = (name as *mut libc::sockaddr_storage).cast();
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-        }
-        Receiver { buffers, size, names, _vectors: vectors, headers }
-    }
-
-    /// No room at all: stands in while the real one is lent out.
-    pub fn empty() -> Receiver {
-        let (buffers, names, vectors, headers) = Default::default();
-        Receiver { buffers, size: 0, names, _vectors: vectors, headers }
-    }
-
-    pub fn capacity(&self) -> usize {
-        self.headers.len()
-    }
-
-    /// How many came; fewer than `capacity` means that none is left.
-    pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
-        for header in &mut self.headers {
-            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
-        }
-        let count = self.headers.len() as libc::c_uint;
-        // SAFETY: `headers` holds `count` headers whose pointers lead to room of the stated size (see `new`).
-        let n = unsafe {
-            let flags = libc::MSG_DONTWAIT;
-            libc::recvmmsg(fd, self.headers.as_mut_ptr(), count, flags as _, std::ptr::null_mut())
-        };
-        usize::try_from(n).map_err(|_| io::Error::last_os_error())
-    }
-
-    /// The datagram at `index` of the last batch, and where it came from.
-    pub fn datagram(&self, index: usize) -> Option<(&[u8], SocketAddr)> {
-        let len = usize::try_from(self.headers.get(index)?.msg_len).ok()?.min(self.size);
-        let start = index * self.size;
-        let bytes = self.buffers.get(start..start + len)?;
-        Some((bytes, from_storage(self.names.get(index)?)?))
-    }
-}
-
-impl Receiver {
-    /// As `datagram`, to be changed in place.
-    pub fn datagram_mut(&mut self, index: usize) -> Option<(&mut [u8], SocketAddr)> {
-        let len = usize::try_from(self.headers.get(index)?.msg_len).ok()?.min(self.size);
-        let from = from_storage(self.names.get(index)?)?;
-        let start = index * self.size;
-        Some((self.buffers.get_mut(start..start + len)?, from))
-    }
-}
-
-fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
+pub(super) fn from_storage(storage: &libc::sockaddr_storage) -> Option<SocketAddr> {
     let at = storage as *const libc::sockaddr_storage;
     match i32::from(storage.ss_family) {
         libc::AF_INET => {
@@ -254,6 +188,7 @@ fn error_number(header: &libc::msghdr) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::super::fd::readable;
+    use super::super::receiver::Receiver;
     use super::*;
 
     #[test]
@@ -269,8 +204,9 @@ mod tests {
             assert!(readable(b.as_raw_fd(), 5000));
             assert_eq!(receiver.receive(b.as_raw_fd()).unwrap(), 5);
             for (i, (_, sent)) in batch.iter().enumerate() {
-                let (bytes, from) = receiver.datagram(i).unwrap();
-                assert_eq!((bytes, from), (&sent[..], a.local_addr().unwrap()));
+                let datagram = receiver.datagram(i).unwrap();
+                assert_eq!((&*datagram.bytes, datagram.from), (&sent[..], a.local_addr().unwrap()));
+                assert_eq!((datagram.stamp, datagram.segment), (None, None));
             }
             let again = receiver.receive(b.as_raw_fd()).unwrap_err();
             assert_eq!(again.kind(), io::ErrorKind::WouldBlock);

@@ -5,15 +5,16 @@
 //! looks at its sockets once a slot, so that the cost of a wake-up is shared. In steady state nothing here allocates,
 //! logs, or takes a lock that a host could hold.
 
-use super::clock;
+use super::clock::{self, Stamps};
 use super::counters::Counters;
 use super::epoll::{self, Epoll, Ready};
 use super::error::Result;
 use super::fd::Wake;
 use super::link::Link;
+use super::receiver::Receiver;
 use super::stream::{Sent, Stream};
 use super::thread;
-use super::udp::Receiver;
+use super::udp;
 use super::worker::{Opening, Report, Reports, ToWorker};
 use crate::media::MediaEvent;
 use crate::ua::CallId;
@@ -52,6 +53,8 @@ pub struct Worker {
     wheel: Wheel,
     /// What fires in this turn; empty between turns.
     due: Vec<(Time, Key)>,
+    /// The clocks as this turn reads them.
+    stamps: Stamps,
     /// Sockets that had more than one batch.
     more: Vec<Key>,
     tally: Tally,
@@ -89,6 +92,7 @@ impl Worker {
             keys: HashMap::new(),
             wheel: Wheel::new(clock::now()),
             due: Vec::new(),
+            stamps: Stamps::take(),
             more: Vec::new(),
             tally: Tally::default(),
             reported: false,
@@ -140,22 +144,19 @@ impl Worker {
 
     fn turn(&mut self, ready: &Ready) {
         let mut again = std::mem::take(&mut self.more);
-        let mut now = clock::now();
-        for (n, token) in ready.tokens().enumerate() {
+        self.stamps = Stamps::take();
+        for token in ready.tokens() {
             if token == WAKE {
                 self.take_commands();
                 continue;
             }
-            if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
-                now = clock::now();
-            }
             let key = Key::from_u64(token);
             if !again.contains(&key) {
-                self.read(key, now);
+                self.read(key);
             }
         }
         for key in again.drain(..) {
-            self.read(key, now);
+            self.read(key);
         }
         if self.more.is_empty() {
             self.more = again;
@@ -197,8 +198,9 @@ impl Worker {
         match command {
             ToWorker::Open(opening) => self.open(*opening),
             ToWorker::Configure { call, params } => {
-                self.with(call, |stream, now| {
-                    if let Err(error) = stream.session.configure(now, &params) {
+                self.with(call, |stream, now| match stream.session.configure(now, &params) {
+                    Ok(()) => stream.described(),
+                    Err(error) => {
                         log::warn!(target: "voip::rtp", "a stream could not be set up: {error}");
                     }
                 });
@@ -223,6 +225,7 @@ impl Worker {
         let (id, fd) = (stream.id, stream.fd());
         let key = self.streams.insert(stream);
         self.keys.insert(id, key);
+        udp::stamp_arrivals(fd);
         if let Err(error) = self.epoll.add(fd, key.to_u64()) {
             log::error!(target: "voip::engine", "epoll: {error}");
             self.fail(key);
@@ -233,7 +236,10 @@ impl Worker {
     /// Runs `work` on a call's stream, then what follows from it.
     fn with<T>(&mut self, call: CallId, work: impl FnOnce(&mut Stream, Time) -> T) -> Option<T> {
         let key = *self.keys.get(&call)?;
-        let done = self.guarded(key, |stream| work(stream, clock::now()));
+        let done = self.guarded(key, |stream| {
+            stream.publish_soon();
+            work(stream, clock::now())
+        });
         self.settle_stream(key, true);
         done
     }
@@ -259,25 +265,30 @@ impl Worker {
         }
     }
 
-    fn read(&mut self, key: Key, now: Time) {
+    fn read(&mut self, key: Key) {
+        self.take_datagrams(key);
+        self.settle_stream(key, false);
+    }
+
+    fn take_datagrams(&mut self, key: Key) {
         let Some(stream) = self.streams.get(key) else { return };
         let Ok(count) = self.receiver.receive(stream.fd()) else { return };
         if count == self.receiver.capacity() {
             self.more.push(key);
         }
-        let mut receiver = std::mem::replace(&mut self.receiver, Receiver::empty());
+        let (stamps, mut receiver) = (self.stamps, std::mem::replace(&mut self.receiver, Receiver::empty()));
         let bytes = self.guarded(key, |stream| {
             let mut bytes = 0;
             for index in 0..count {
-                if let Some((datagram, from)) = receiver.datagram_mut(index) {
-                    bytes += datagram.len() as u64;
-                    stream.session.handle_packet(now, from, datagram);
+                if let Some(datagram) = receiver.datagram(index) {
+                    bytes += datagram.bytes.len() as u64;
+                    let arrival = stamps.arrival(datagram.stamp);
+                    stream.session.handle_packet(arrival, datagram.from, datagram.bytes);
                 }
             }
             bytes
         });
         self.receiver = receiver;
-        self.settle_stream(key, false);
         self.tally.batches += 1;
         self.tally.packets_in += count as u64;
         self.tally.bytes_in += bytes.unwrap_or(0);
@@ -285,22 +296,26 @@ impl Worker {
     }
 
     fn run_due(&mut self) {
-        let mut now = clock::now();
         let mut due = std::mem::take(&mut self.due);
-        self.wheel.due(now, &mut due);
+        self.stamps = Stamps::take();
+        self.wheel.due(self.stamps.now(), &mut due);
         for (n, (at, key)) in due.drain(..).enumerate() {
             let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
             stream.due = None;
             if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
-                now = clock::now();
+                self.stamps = Stamps::take();
             }
-            self.counters().media_late.note(now.since(at).as_micros() as u64);
-            self.run_stream(key, now);
+            self.counters().media_late.note(self.stamps.now().since(at).as_micros() as u64);
+            self.run_stream(key);
         }
         self.due = due;
     }
 
-    fn run_stream(&mut self, key: Key, now: Time) {
+    fn run_stream(&mut self, key: Key) {
+        let now = self.stamps.now();
+        if self.streams.get(key).is_some_and(|s| s.by_tick && s.session.plays_at(now)) {
+            self.take_datagrams(key);
+        }
         let done = self.guarded(key, |stream| (stream.tick(now), stream.stats_report(now)));
         self.settle_stream(key, true);
         let Some((sent, stats)) = done else { return };
@@ -312,16 +327,30 @@ impl Worker {
         }
     }
 
+    /// While a stream plays, its socket is read at its playout ticks, with the kernel's word on when each packet came;
+    /// otherwise the first packet is waited for.
+    fn watch(&mut self, key: Key) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let by_tick = stream.session.is_playing();
+        if by_tick != stream.by_tick {
+            stream.by_tick = by_tick;
+            self.epoll.watch(stream.fd(), key.to_u64(), !by_tick);
+        }
+    }
+
     /// After anything was done with a session: its events, its next deadline and, if asked, its waiting hosts.
     fn settle_stream(&mut self, key: Key, publish: bool) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let news = stream.session.has_events();
+        if publish || news {
+            // Whoever hears of an event finds the counters as they are then.
+            stream.publish(self.stamps.now(), news);
+        }
         while let Some((call, event)) = self.next_event(key) {
             self.settle(call, &event);
             self.report(Report::Event { call, event });
         }
         let Some(stream) = self.streams.get_mut(key) else { return };
-        if publish {
-            stream.publish();
-        }
         let next = stream.next_deadline();
         if next != stream.due {
             stream.due = next;
@@ -329,6 +358,7 @@ impl Worker {
                 self.wheel.insert(at, key);
             }
         }
+        self.watch(key);
     }
 
     fn next_event(&mut self, key: Key) -> Option<(CallId, MediaEvent)> {

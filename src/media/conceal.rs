@@ -16,8 +16,10 @@ const SMOOTH_MS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Concealer {
     rate: u32,
-    /// The last frames heard, newest at the end: two maximal periods and more.
+    /// The last frames heard, two maximal periods and more: a circle whose oldest frame is at `at`. While concealing
+    /// it is laid straight, the newest at the end.
     history: Box<[i16]>,
+    at: usize,
     /// While concealing: the period being repeated (it lies at the end of `history`), and how many frames
     /// were made up.
     period: usize,
@@ -29,7 +31,7 @@ pub struct Concealer {
 impl Concealer {
     pub fn new(rate: u32) -> Concealer {
         let len = (rate * (MAX_PERIOD_MS * 2 + WINDOW_MS) / 1000) as usize;
-        Concealer { rate, history: vec![0; len].into(), period: 0, made_up: 0, step: 0 }
+        Concealer { rate, history: vec![0; len].into(), at: 0, period: 0, made_up: 0, step: 0 }
     }
 
     pub fn reset(&mut self) {
@@ -51,12 +53,11 @@ impl Concealer {
         self.period = 0;
         self.made_up = 0;
         let len = self.history.len();
-        if frames.len() >= len {
-            self.history.copy_from_slice(&frames[frames.len() - len..]);
-        } else {
-            self.history.copy_within(frames.len().., 0);
-            self.history[len - frames.len()..].copy_from_slice(frames);
-        }
+        let frames = &frames[frames.len().saturating_sub(len)..];
+        let (to_end, rest) = frames.split_at(frames.len().min(len - self.at));
+        self.history[self.at..self.at + to_end.len()].copy_from_slice(to_end);
+        self.history[..rest.len()].copy_from_slice(rest);
+        self.at = (self.at + frames.len()) % len;
     }
 
     pub fn is_concealing(&self) -> bool {
@@ -66,6 +67,8 @@ impl Concealer {
     /// Fills `out` with a continuation of what was heard; fades to silence 60 ms after the last real frame.
     pub fn conceal(&mut self, out: &mut [i16]) {
         if self.period == 0 {
+            self.history.rotate_left(self.at);
+            self.at = 0;
             self.period = self.find_period();
             let len = self.history.len();
             self.step = i32::from(self.history[len - 1]) - i32::from(self.history[len - 1 - self.period]);

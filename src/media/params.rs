@@ -146,6 +146,18 @@ pub struct Levels {
     pub sent: Level,
 }
 
+impl Levels {
+    /// All four values in one word, which can be handed over without a lock.
+    pub fn to_u64(self) -> u64 {
+        let half = |level: Level| u64::from(level.peak) << 16 | u64::from(level.rms);
+        half(self.received) << 32 | half(self.sent)
+    }
+    pub fn from_u64(word: u64) -> Levels {
+        let half = |word: u64| Level { peak: (word >> 16) as u16, rms: word as u16 };
+        Levels { received: half(word >> 32), sent: half(word) }
+    }
+}
+
 /// Whom to wake after a `handle_*`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Wake {

@@ -51,6 +51,10 @@ impl Playout {
     pub fn next(&self) -> Option<Time> {
         self.next
     }
+    /// It runs, and no tick waits for a packet.
+    pub fn is_steady(&self) -> bool {
+        self.next.is_some() && self.waiting.is_none()
+    }
     pub fn max(&self) -> Duration {
         self.max
     }

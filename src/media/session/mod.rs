@@ -218,6 +218,23 @@ impl Session {
         [stream.receive.next_deadline(), send, self.outbox.deadline()].into_iter().flatten().min()
     }
 
+    /// The playout clock runs and waits for no packet: a packet that is read only at its ticks comes in time.
+    pub fn is_playing(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.receive.playout.is_steady())
+    }
+    /// A playout tick is due: what has come should be handed in before `handle_deadline`.
+    pub fn plays_at(&self, now: Time) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.receive.playout.next().is_some_and(|at| at <= now))
+    }
+    /// Something is played, so that the host may follow its position.
+    pub fn is_player_busy(&self) -> bool {
+        self.player.is_some()
+    }
+    /// Size of the audio packets that are sent; None before the first description.
+    pub fn packet_bytes(&self) -> Option<usize> {
+        self.stream.as_ref().map(|s| s.send.packet_bytes())
+    }
+
     /// Plays and sends what is due. `send` is called for each packet, with its destination.
     pub fn handle_deadline(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
         let Some(mut stream) = self.stream.take() else { return };
@@ -238,6 +255,9 @@ impl Session {
         self.drained = drained;
     }
 
+    pub fn has_events(&self) -> bool {
+        !self.events.queue.is_empty()
+    }
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
         self.events.queue.pop_front()
     }

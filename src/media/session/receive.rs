@@ -24,7 +24,8 @@ use core::net::SocketAddr;
 const MAX_MADE_UP: u32 = 3;
 /// Ticks that one wake-up runs at most.
 const MAX_TICKS: usize = 4;
-/// Samples of one decoded packet: the common case, and all that a datagram can hold.
+/// Samples of one decoded packet: the common case, others, and all that a datagram can hold.
+const USUAL: usize = 160;
 const SMALL: usize = 480;
 const LARGE: usize = 2 * MAX_PAYLOAD;
 /// Frames of the host's rate that leave the resampler at a time.
@@ -475,10 +476,10 @@ impl Receive {
         let Some(decoding) = &self.decoding else { return };
         let codec = decoding.codec;
         let samples = codec.samples_in(len).max(1);
-        if samples <= SMALL {
-            self.decode::<SMALL>(session, slot);
-        } else {
-            self.decode::<LARGE>(session, slot);
+        match samples {
+            ..=USUAL => self.decode::<USUAL>(session, slot),
+            ..=SMALL => self.decode::<SMALL>(session, slot),
+            _ => self.decode::<LARGE>(session, slot),
         }
         self.frame_ticks = codec.samples_to_ticks(samples).max(1);
         self.frame =

@@ -26,8 +26,8 @@ const ALIGN_NEAR: Duration = Duration::from_micros(500);
 const CATCH_UP: u32 = 3;
 /// A payload stays within a path MTU of 1500 with IPv6, UDP, RTP and what SRTP adds.
 const MAX_PAYLOAD: usize = 1400;
-const MAX_PACKET: usize = RtpHeader::LEN + MAX_PAYLOAD + ROOM;
-/// Samples of a packet: the common case, and the most there can be.
+/// Samples of a packet: the common case, others, and the most there can be.
+const USUAL: usize = 160;
 const SMALL: usize = 480;
 const LARGE: usize = 2880;
 /// Samples of the codec that are made from the host's at a time.
@@ -144,6 +144,9 @@ impl Send {
     pub fn audio_rate(&self) -> u32 {
         self.codec.audio_rate
     }
+    pub fn packet_bytes(&self) -> usize {
+        RtpHeader::LEN + self.codec.payload_bytes(self.frame_samples)
+    }
     pub fn keys_idle(&self) -> bool {
         self.keys.as_ref().is_none_or(|k| k.is_idle())
     }
@@ -191,10 +194,14 @@ impl Send {
             self.leave_out(late);
         }
         while self.next <= now {
-            if self.frame_samples <= SMALL {
-                self.tick::<SMALL>(session, receive.destination(), out);
-            } else {
-                self.tick::<LARGE>(session, receive.destination(), out);
+            match self.frame_samples {
+                ..=USUAL => self.tick::<USUAL, { 336 + ROOM }>(session, receive.destination(), out),
+                ..=SMALL => self.tick::<SMALL, { 976 + ROOM }>(session, receive.destination(), out),
+                _ => self.tick::<LARGE, { RtpHeader::LEN + MAX_PAYLOAD + ROOM }>(
+                    session,
+                    receive.destination(),
+                    out,
+                ),
             }
             self.advance(receive.playout.next());
         }
@@ -234,7 +241,8 @@ impl Send {
         self.next = if excess > 0 { self.next - ALIGN_STEP } else { self.next + ALIGN_STEP };
     }
 
-    fn tick<const N: usize>(
+    /// `N` samples are enough, and so are `BYTES` of packet.
+    fn tick<const N: usize, const BYTES: usize>(
         &mut self,
         session: &mut Session,
         destination: Option<SocketAddr>,
@@ -266,8 +274,8 @@ impl Send {
                 }
             }
             _ if self.sending => {
-                let mut packet = [0; MAX_PACKET];
-                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..MAX_PACKET - ROOM]);
+                let mut packet = [0; BYTES];
+                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..BYTES - ROOM]);
                 let marker = core::mem::take(&mut self.marker);
                 let packet = (&mut packet[..], RtpHeader::LEN + n);
                 self.put(session, packet, self.payload_type, marker, timestamp, to, out);

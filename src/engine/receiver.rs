@@ -1,0 +1,123 @@
+//! Batches of datagrams from one socket, with the instant at which the kernel got each.
+
+use super::udp::from_storage;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+/// Room for the kernel's remarks on one datagram: when it came, and how long its segments are.
+const CONTROL_WORDS: usize = 8;
+
+/// Room for one batch, made once.
+pub struct Receiver {
+    buffers: Vec<u8>,
+    size: usize,
+    names: Vec<libc::sockaddr_storage>,
+    // Only pointed to by `headers`, at fixed places on the heap.
+    _controls: Vec<[u64; CONTROL_WORDS]>,
+    _vectors: Vec<libc::iovec>,
+    headers: Vec<libc::mmsghdr>,
+}
+
+// SAFETY: the pointers lead into the vectors beside them, which are never resized and move with them.
+unsafe impl Send for Receiver {}
+
+/// One datagram of a batch.
+pub struct Datagram<'a> {
+    pub bytes: &'a mut [u8],
+    pub from: SocketAddr,
+    /// When it came, in nanoseconds of CLOCK_REALTIME, if the socket was asked to say so.
+    pub stamp: Option<u64>,
+    /// It is several datagrams of this length behind each other, the last one maybe shorter (UDP_GRO).
+    pub segment: Option<usize>,
+}
+
+impl Receiver {
+    /// `count` datagrams of up to `size` bytes (longer ones are cut off, and counted as such by the parsers).
+    pub fn new(count: usize, size: usize) -> Receiver {
+        let mut buffers = vec![0u8; count * size];
+        let mut controls = vec![[0u64; CONTROL_WORDS]; count];
+        // SAFETY: all three are plain C data for which zeros are valid.
+        let (mut names, mut vectors, mut headers) = unsafe {
+            let name: libc::sockaddr_storage = std::mem::zeroed();
+            let header: libc::mmsghdr = std::mem::zeroed();
+            let vector = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: size };
+            (vec![name; count], vec![vector; count], vec![header; count])
+        };
+        let parts = buffers.chunks_mut(size.max(1)).zip(&mut names).zip(&mut vectors).zip(&mut controls);
+        for ((((buffer, name), vector), control), header) in parts.zip(&mut headers) {
+            vector.iov_base = buffer.as_mut_ptr().cast();
+            header.msg_hdr.msg_name = (name as *mut libc::sockaddr_storage).cast();
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+        }
+        Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers }
+    }
+
+    /// No room at all: stands in while the real one is lent out.
+    pub fn empty() -> Receiver {
+        let (buffers, names, vectors, headers, controls) = Default::default();
+        Receiver { buffers, size: 0, names, _controls: controls, _vectors: vectors, headers }
+    }
+
+    pub fn capacity(&self) -> usize {
+        self.headers.len()
+    }
+
+    /// How many came; fewer than `capacity` means that none is left.
+    pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
+        for header in &mut self.headers {
+            header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+            header.msg_hdr.msg_controllen = (CONTROL_WORDS * 8) as _;
+        }
+        let count = self.headers.len() as libc::c_uint;
+        // SAFETY: `headers` holds `count` headers whose pointers lead to room of the stated size (see `new`).
+        let n = unsafe {
+            let flags = libc::MSG_DONTWAIT;
+            libc::recvmmsg(fd, self.headers.as_mut_ptr(), count, flags as _, std::ptr::null_mut())
+        };
+        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+    }
+
+    /// The datagram at `index` of the last batch, to be changed in place.
+    pub fn datagram(&mut self, index: usize) -> Option<Datagram<'_>> {
+        let header = self.headers.get(index)?;
+        let len = usize::try_from(header.msg_len).ok()?.min(self.size);
+        let from = from_storage(self.names.get(index)?)?;
+        let (stamp, segment) = remarks(&header.msg_hdr);
+        let start = index * self.size;
+        Some(Datagram { bytes: self.buffers.get_mut(start..start + len)?, from, stamp, segment })
+    }
+}
+
+/// When the datagram came, and how long its segments are.
+fn remarks(header: &libc::msghdr) -> (Option<u64>, Option<usize>) {
+    let (mut stamp, mut segment) = (None, None);
+    if header.msg_controllen == 0 {
+        return (stamp, segment);
+    }
+    // SAFETY: the kernel filled the control area that the header describes; the macros stay inside of it.
+    let mut at = unsafe { libc::CMSG_FIRSTHDR(header) };
+    // SAFETY: as above; null ends the list.
+    while let Some(cmsg) = unsafe { at.as_ref() } {
+        // SAFETY: the data lies behind its header, within the length that the kernel wrote.
+        let data = unsafe { libc::CMSG_DATA(at) };
+        match (cmsg.cmsg_level, cmsg.cmsg_type) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                // SAFETY: this remark is a timespec.
+                let t = unsafe { data.cast::<libc::timespec>().read_unaligned() };
+                stamp = Some((t.tv_sec as u64).wrapping_mul(1_000_000_000).wrapping_add(t.tv_nsec as u64));
+            }
+            (libc::SOL_UDP, libc::UDP_GRO) => {
+                // SAFETY: this remark is an int.
+                let length = unsafe { data.cast::<libc::c_int>().read_unaligned() };
+                segment = usize::try_from(length).ok().filter(|&n| n > 0);
+            }
+            _ => {}
+        }
+        // SAFETY: as above.
+        at = unsafe { libc::CMSG_NXTHDR(header, at) };
+    }
+    (stamp, segment)
+}
