@@ -54,6 +54,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "callbacks",
         "config",
         "config_media",
+        "network",
         "account_config",
         "phone",
         "message",

@@ -1587,6 +1587,22 @@ typedef struct {
 } voip_message_result_info;
 
 /**
+ * An account's server sees us at another address than before.
+ */
+typedef struct {
+    size_t size;
+    voip_account *account;
+    /**
+     * `address:port` of this phone as the server sees it. Never NULL.
+     */
+    const char *address;
+    /**
+     * What it saw before; at first our own address and port. Never NULL.
+     */
+    const char *previous;
+} voip_public_address_info;
+
+/**
  * The other side has begun or ended to speak.
  */
 typedef struct {
@@ -1698,6 +1714,12 @@ typedef struct {
      * What became of a message; exactly once for each `voip_phone_send_message` that succeeded.
      */
     void (*on_message_result)(voip_phone *phone, const voip_message_result_info *info, void *user);
+    /**
+     * A server sees us at another address: at first, if it is not our own (a NAT is between), and at each change (RFC 3581).
+     */
+    void (*on_public_address_changed)(voip_phone *phone,
+                                      const voip_public_address_info *info,
+                                      void *user);
     /**
      * The other side begins or ends to speak; asked for with `voip_call_set_vad`.
      */
@@ -2947,7 +2969,8 @@ voip_status voip_config_free(voip_config *config);
 voip_status voip_config_set_bind(voip_config *config, const char *addr, int32_t port);
 
 /**
- * Sets the address that others are told in Contact and SDP (a NAT with fixed forwarding).
+ * Sets the address that others are told in Contact and SDP (a NAT with fixed forwarding); but those in
+ * `voip_config_set_local_networks`. `voip_phone_set_public_address` changes it later.
  *
  * @param addr IPv4 or IPv6; NULL: what the route says (the default).
  *
@@ -2957,7 +2980,8 @@ voip_status voip_config_set_bind(voip_config *config, const char *addr, int32_t 
  * Errors: VOIP_ERR_HANDLE, _ARGUMENT.
  * Since: 0.1.0
  */
-voip_status voip_config_set_public_address(voip_config *config, const char *addr);
+voip_status voip_config_set_public_address(voip_config *config,
+                                           const char *addr);
 
 /**
  * Sets how SIP travels.
@@ -3344,6 +3368,39 @@ voip_status voip_config_set_audio_buffers(voip_config *config, uint32_t read_ms,
  * Since: 0.1.0
  */
 voip_status voip_config_set_rtp_timeout(voip_config *config, uint32_t ms, int32_t hangup);
+
+/**
+ * Sets which networks are inside: who is there is told our own address, others the public one.
+ *
+ * Without a public address (`voip_config_set_public_address`) all are told our own. The address that a request goes to decides;
+ * a registrar given by name counts as outside until its address was used.
+ * @param networks separated by commas, like `10.0.0.0/8,192.168.0.0/16,fd00::/8`; an address alone is itself. At most 64. NULL:
+ *   none (the default).
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_local_networks(voip_config *config,
+                                           const char *networks);
+
+/**
+ * Changes the address that others are told from now on, in Contact and SDP: after `on_public_address_changed`, or after a
+ * `voip_stun_query` has found another one. Bindings at registrars that name the old one are made anew; calls that have media
+ * keep theirs.
+ *
+ * @param addr IPv4 or IPv6; NULL: none, our own is told. Also before the start, and it stays through a stop.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_phone_set_public_address(voip_phone *phone,
+                                          const char *addr);
 
 /**
  * Makes settings of an account, to be filled and given to `voip_account_add`.

@@ -110,6 +110,9 @@ public:
     Config &public_address(const std::string &address) {
         return did(voip_config_set_public_address(handle_, detail::or_null(address)));
     }
+    Config &local_networks(const std::string &networks) {
+        return did(voip_config_set_local_networks(handle_, detail::or_null(networks)));
+    }
     Config &server(const std::string &host, int port = 0) { return did(voip_config_set_server(handle_, host.c_str(), port)); }
     Config &credentials(const std::string &user, const std::string &password, const std::string &auth_user = "") {
         return did(voip_config_set_credentials(handle_, user.c_str(), detail::or_null(auth_user), password.c_str()));
@@ -557,6 +560,7 @@ public:
         check(voip_phone_get_default_account(handle_, &account));
         return Account(account);
     }
+    void set_public_address(const std::string &address) { check(voip_phone_set_public_address(handle_, detail::or_null(address))); }
     voip_phone_status status() const {
         voip_phone_status status = VOIP_PHONE_INACTIVE;
         check(voip_phone_get_status(handle_, &status));

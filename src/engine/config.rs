@@ -5,7 +5,7 @@ use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::transaction::Timers;
 use crate::proto::sip::Transport;
 use crate::proto::srtp::Profile;
-use crate::ua::AccountConfig;
+use crate::ua::{AccountConfig, Network};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub struct PhoneConfig {
     /// Default 0.0.0.0:5060; port 0 picks a free one. IPv6: `[::]`.
     pub bind: SocketAddr,
     pub public_address: Option<IpAddr>,
+    /// Peers in these are told our own address instead.
+    pub local_networks: Vec<Network>,
     pub transport: Transport,
     /// The default account, if a server was set.
     pub account: Option<AccountConfig>,
@@ -104,6 +106,7 @@ impl Default for PhoneConfig {
         PhoneConfig {
             bind: SocketAddr::from(([0, 0, 0, 0], 5060)),
             public_address: None,
+            local_networks: Vec::new(),
             transport: Transport::Udp,
             account: None,
             user_agent: concat!("libvoip/", env!("CARGO_PKG_VERSION")).to_owned(),

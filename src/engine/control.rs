@@ -423,7 +423,8 @@ fn end_workers(workers: &mut [WorkerHandle]) {
 fn new_agent(shared: &Arc<PhoneShared>, io: &SipIo, routes: Arc<Mutex<Routes>>) -> Agent {
     let config = &shared.config;
     let agent = AgentConfig {
-        public_address: config.public_address,
+        public_address: shared.public_address(),
+        local_networks: config.local_networks.clone(),
         user_agent: config.user_agent.clone(),
         codecs: shared.codecs.clone(),
         ptime_ms: config.ptime_ms,

@@ -250,7 +250,9 @@ impl Control {
                 self.shared.account_event(&event);
                 self.push(None, EventKind::Ua(event));
             }
-            Ua::Message { .. } | Ua::MessageResult { .. } => self.push(None, EventKind::Ua(event)),
+            Ua::Message { .. } | Ua::MessageResult { .. } | Ua::PublicAddress { .. } => {
+                self.push(None, EventKind::Ua(event))
+            }
             Ua::Stopped => {}
             event => self.call_event(event),
         }

@@ -20,7 +20,7 @@ use crate::proto::rtp::PayloadFormat;
 use crate::ua::{self, parse_target, AccountId, AccountStatus, AgentStats, CallId, DialOptions};
 use crate::ua::{EndCause, EndInfo, EndedBy};
 use std::collections::{HashMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -39,6 +39,8 @@ pub struct PhoneShared {
     pub(super) closing: AtomicBool,
     pub(super) gone: AtomicBool,
     pub(super) local: Mutex<Option<SocketAddr>>,
+    /// As configured, or as the host has set it since.
+    public: Mutex<Option<IpAddr>>,
     /// Notified when the status, an account or the queue of incoming calls changes.
     pub(super) signal: Signal,
     status: AtomicI32,
@@ -154,6 +156,7 @@ impl Phone {
             closing: AtomicBool::new(false),
             gone: AtomicBool::new(false),
             local: Mutex::new(None),
+            public: Mutex::new(config.public_address),
             signal: Signal::new(),
             status: AtomicI32::new(PhoneStatus::Inactive as i32),
             registry: Mutex::default(),
@@ -254,6 +257,17 @@ impl Phone {
 
     pub fn status(&self) -> PhoneStatus {
         self.0.status()
+    }
+    /// What others are told from now on, in calls to come and in bindings.
+    pub fn set_public_address(&self, address: Option<IpAddr>) -> Result<()> {
+        *lock(&self.0.public) = address;
+        match self.status() {
+            PhoneStatus::Running => {
+                self.link().post(ToControl::Command(ua::Command::SetPublicAddress(address)))
+            }
+            // A start takes it up.
+            _ => Ok(()),
+        }
     }
     pub fn local_address(&self) -> Option<SocketAddr> {
         *lock(&self.0.local)
@@ -365,6 +379,9 @@ impl PhoneShared {
     }
     pub(super) fn accepts(&self) -> bool {
         self.accept.load(Ordering::Acquire)
+    }
+    pub(super) fn public_address(&self) -> Option<IpAddr> {
+        *lock(&self.public)
     }
     pub(super) fn accepts_messages(&self) -> bool {
         self.accept_messages.load(Ordering::Acquire)

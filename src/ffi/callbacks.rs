@@ -168,6 +168,18 @@ pub struct voip_message_result_info {
     pub reason: *const c_char,
 }
 
+/// An account's server sees us at another address than before.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_public_address_info {
+    pub size: usize,
+    pub account: *mut voip_account,
+    /// `address:port` of this phone as the server sees it. Never NULL.
+    pub address: *const c_char,
+    /// What it saw before; at first our own address and port. Never NULL.
+    pub previous: *const c_char,
+}
+
 /// The other side has begun or ended to speak.
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -265,6 +277,14 @@ pub struct voip_callbacks {
         unsafe extern "C" fn(
             phone: *mut voip_phone,
             info: *const voip_message_result_info,
+            user: *mut c_void,
+        ),
+    >,
+    /// A server sees us at another address: at first, if it is not our own (a NAT is between), and at each change (RFC 3581).
+    pub on_public_address_changed: Option<
+        unsafe extern "C" fn(
+            phone: *mut voip_phone,
+            info: *const voip_public_address_info,
             user: *mut c_void,
         ),
     >,

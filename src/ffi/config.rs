@@ -41,7 +41,7 @@ fn change_account(config: *const voip_config, f: impl FnOnce(&mut AccountDraft) 
     change(config, |draft| f(&mut draft.account))
 }
 
-fn address(text: &str, name: &str) -> FfiResult<IpAddr> {
+pub(super) fn address(text: &str, name: &str) -> FfiResult<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
     bare.parse().map_err(|_| Fail::argument(format!("{name} \"{text}\" is no IPv4 or IPv6 address")))
 }
@@ -105,7 +105,8 @@ pub unsafe extern "C" fn voip_config_set_bind(
     })
 }
 
-/// Sets the address that others are told in Contact and SDP (a NAT with fixed forwarding).
+/// Sets the address that others are told in Contact and SDP (a NAT with fixed forwarding); but those in
+/// `voip_config_set_local_networks`. `voip_phone_set_public_address` changes it later.
 ///
 /// @param addr IPv4 or IPv6; NULL: what the route says (the default).
 ///

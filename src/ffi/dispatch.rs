@@ -84,6 +84,9 @@ impl Delivery<'_> {
             ua::Event::Message { account, from_name, from_uri, content_type, body } => {
                 return self.message(*account, from_name, from_uri, content_type, body);
             }
+            ua::Event::PublicAddress { account, address, before } => {
+                return self.public_address(*account, &address.to_string(), &before.to_string());
+            }
             ua::Event::MessageResult { message, sip_code, reason } => {
                 return self.message_result(message.0, *sip_code, reason);
             }
@@ -152,6 +155,18 @@ impl Delivery<'_> {
             body_len: body.len(),
         };
         tell!(self.on_message(self.shared.handle(), &info));
+    }
+
+    fn public_address(&self, account: AccountId, address: &str, previous: &str) {
+        let Ok(account) = self.shared.account_handle(account) else { return };
+        let (address, previous) = (text(address), text(previous));
+        let info = voip_public_address_info {
+            size: size_of::<voip_public_address_info>(),
+            account,
+            address: address.as_ptr(),
+            previous: previous.as_ptr(),
+        };
+        tell!(self.on_public_address_changed(self.shared.handle(), &info));
     }
 
     fn message_result(&self, message_id: u64, sip_code: u16, reason: &str) {

@@ -22,6 +22,8 @@ pub(super) struct Account {
     /// The deadline that the heap holds.
     alarm: Option<Time>,
     removing: bool,
+    /// Where the last request went.
+    reached: Option<core::net::IpAddr>,
 }
 
 /// All accounts, in the order of their ids.
@@ -60,7 +62,10 @@ impl Accounts {
         }
         self.by_user.entry(config.user.as_str().into()).or_default().push(id);
         let registration = Registration::new(&config, base.rng.as_mut());
-        self.by_id.insert(id, Account { config, registration, waiting: None, alarm: None, removing: false });
+        self.by_id.insert(
+            id,
+            Account { config, registration, waiting: None, alarm: None, removing: false, reached: None },
+        );
         Ok(())
     }
     fn forget(&mut self, base: &mut Base, id: AccountId) {
@@ -101,6 +106,17 @@ impl Accounts {
         self.settle(base, now, id);
         Ok(())
     }
+    /// Contacts have changed: bindings that name another one are made anew.
+    pub fn contacts_changed(&mut self, base: &mut Base, now: Time) {
+        for id in self.ids() {
+            let Some(account) = self.by_id.get_mut(&id) else { continue };
+            let contact = account.contact(base);
+            if !account.removing && account.registration.wants_contact(&contact) {
+                account.registration.start(now, base.rng.as_mut(), &contact);
+                self.settle(base, now, id);
+            }
+        }
+    }
     pub fn unregister(&mut self, base: &mut Base, now: Time, id: AccountId) -> Result<(), UaError> {
         self.leave(base, now, id, now + UNREGISTER_PATIENCE)
     }
@@ -127,7 +143,15 @@ impl Accounts {
 
     pub fn on_response(&mut self, base: &mut Base, now: Time, id: AccountId, response: &Message) {
         let Some(account) = self.by_id.get_mut(&id) else { return };
+        let before = account.registration.observed_address();
         account.registration.on_response(now, base.rng.as_mut(), response);
+        let seen = account.registration.observed_address();
+        let own = account.reached.and_then(|ip| base.local_towards(ip));
+        if let (Some(address), Some(before)) = (seen, before.or(own)) {
+            if address != before {
+                base.event(Event::PublicAddress { account: id, address, before });
+            }
+        }
         self.settle(base, now, id);
     }
     pub fn on_no_response(&mut self, base: &mut Base, now: Time, id: AccountId, why: NoResponse) {
@@ -211,6 +235,9 @@ impl Accounts {
         request: &RegisterRequest,
     ) {
         let to = Peer { transport: request.hop.transport, address };
+        if let Some(account) = self.by_id.get_mut(&id) {
+            account.reached = Some(address.ip());
+        }
         let sent = base.local_towards(address.ip()).and_then(|local| {
             let via = base.via(to.transport, local);
             let bytes = request.build(&via, &base.config.user_agent).ok()?;
@@ -226,9 +253,12 @@ impl Account {
     /// Our contact URI towards the registrar; towards anywhere as long as its address isn't known.
     fn contact(&self, base: &mut Base) -> String {
         let hop = Hop::of_account(&self.config);
-        let towards = hop.host.parse().unwrap_or(core::net::IpAddr::from([192, 0, 2, 1]));
+        let known = hop.host.parse().ok().or(self.reached);
+        let towards = known.unwrap_or(core::net::IpAddr::from([192, 0, 2, 1]));
         match base.local_towards(towards) {
-            Some(local) => base.contact(&self.config.user, local).trim_matches(['<', '>']).to_owned(),
+            Some(local) => {
+                base.contact(&self.config.user, local, towards).trim_matches(['<', '>']).to_owned()
+            }
             None => address_of_record(&self.config),
         }
     }

@@ -138,6 +138,11 @@ impl Agent {
                 let target = self.replacement_of(call, other)?;
                 self.on_call(now, call, |c, cx| c.command_transfer(cx, target))
             }
+            Command::SetPublicAddress(address) => {
+                self.base.config.public_address = address;
+                self.accounts.contacts_changed(&mut self.base, now);
+                Ok(())
+            }
             Command::AcceptCalls(yes) => {
                 self.accept_calls = yes;
                 Ok(())

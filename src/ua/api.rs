@@ -62,11 +62,34 @@ pub struct AccountConfig {
 /// route up, a test answers with a constant. None: no route in that family.
 pub type RouteFn = Box<dyn FnMut(IpAddr) -> Option<SocketAddr> + Send>;
 
+/// Addresses whose first bits are the same.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Network {
+    pub address: IpAddr,
+    /// How many bits, at most 32 or 128.
+    pub bits: u8,
+}
+
+impl Network {
+    pub fn contains(&self, ip: IpAddr) -> bool {
+        let same = |a: u128, b: u128, size: u32| {
+            let rest = size.saturating_sub(u32::from(self.bits));
+            rest >= 128 || a >> rest == b >> rest
+        };
+        match (self.address, ip.to_canonical()) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => same(u32::from(a).into(), u32::from(b).into(), 32),
+            (IpAddr::V6(a), IpAddr::V6(b)) => same(a.into(), b.into(), 128),
+            _ => false,
+        }
+    }
+}
+
 /// The agent's settings, fixed at creation.
 #[derive(Clone)]
 pub struct AgentConfig {
-    /// Replaces the local address in Contact and SDP.
+    /// Replaces the local address in Contact and SDP, but towards peers in these networks.
     pub public_address: Option<IpAddr>,
+    pub local_networks: Vec<Network>,
     pub user_agent: String,
     /// Preference; telephone-event is added by the agent at the end.
     pub codecs: Vec<PayloadFormat>,
@@ -167,6 +190,8 @@ pub enum Command {
         other: CallId,
     },
     AcceptCalls(bool),
+    /// Another public address or none, for what is said from now on; bindings are made anew.
+    SetPublicAddress(Option<IpAddr>),
     /// MESSAGE outside of any call (RFC 3428). The result comes as `Event::MessageResult`.
     SendMessage {
         message: MessageId,
@@ -415,6 +440,12 @@ pub enum Event {
     },
     AccountRemoved {
         account: AccountId,
+    },
+    /// The account's server sees us at another address than it did, or at first than our own.
+    PublicAddress {
+        account: AccountId,
+        address: SocketAddr,
+        before: SocketAddr,
     },
     /// A MESSAGE from a stranger or a friend (answered 200).
     Message {

@@ -337,15 +337,17 @@ impl Base {
     pub fn local_towards(&mut self, remote: IpAddr) -> Option<SocketAddr> {
         (self.route)(remote)
     }
-    /// What stands in Contact: the public address if one is set for that family.
-    pub fn contact_address(&self, local: SocketAddr) -> SocketAddr {
+    /// What `peer` is told in Contact and SDP: the public address if one is set for that family, but in our
+    /// own networks.
+    pub fn contact_address(&self, local: SocketAddr, peer: IpAddr) -> SocketAddr {
+        let inside = || self.config.local_networks.iter().any(|n| n.contains(peer));
         match self.config.public_address {
-            Some(ip) if ip.is_ipv4() == local.is_ipv4() => SocketAddr::new(ip, local.port()),
+            Some(ip) if ip.is_ipv4() == local.is_ipv4() && !inside() => SocketAddr::new(ip, local.port()),
             _ => local,
         }
     }
-    pub fn contact(&self, user: &str, local: SocketAddr) -> String {
-        format!("<{}>", sip_uri(user, &self.contact_address(local).to_string()))
+    pub fn contact(&self, user: &str, local: SocketAddr, peer: IpAddr) -> String {
+        format!("<{}>", sip_uri(user, &self.contact_address(local, peer).to_string()))
     }
     /// A Via with a new branch; `rport` asks for the answer along the same way (RFC 3581).
     pub fn via(&mut self, transport: Transport, local: SocketAddr) -> String {

@@ -193,7 +193,7 @@ impl Outgoing {
         let local = cx.base.local_towards(address.ip())?;
         let from = match &way.from {
             Some(from) => from.clone(),
-            None => sip_uri(&way.user, &cx.base.contact_address(local).to_string()),
+            None => sip_uri(&way.user, &cx.base.contact_address(local, address.ip()).to_string()),
         };
         self.cseq += 1;
         let via = cx.base.via(way.transport, local);

@@ -104,6 +104,7 @@ pub fn udp(address: SocketAddr) -> Peer {
 pub fn config() -> AgentConfig {
     AgentConfig {
         public_address: None,
+        local_networks: Vec::new(),
         user_agent: "libvoip-test".into(),
         codecs: vec![PayloadFormat::new(0, "PCMU", 8000, 1), PayloadFormat::new(8, "PCMA", 8000, 1)],
         ptime_ms: 20,

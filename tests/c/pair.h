@@ -31,6 +31,8 @@ typedef struct side {
     int stats;
     int voice_begun, voice_ended, voice_ms;
     int marks, marks_lost;
+    int addresses;
+    char address_seen[64], address_before[64];
     uint64_t mark[16];
     int phone_status[8];
     int account_status[8];
@@ -220,6 +222,17 @@ static void side_on_mark(voip_call *call, const voip_playback_mark_info *info, v
     side_unlock(s);
 }
 
+static void side_on_address(voip_phone *phone, const voip_public_address_info *info, void *user)
+{
+    side *s = (side *)user;
+    (void)phone;
+    side_lock(s);
+    snprintf(s->address_seen, sizeof s->address_seen, "%s", info->address);
+    snprintf(s->address_before, sizeof s->address_before, "%s", info->previous);
+    s->addresses++;
+    side_unlock(s);
+}
+
 static void side_destroy(void *user)
 {
     side *s = (side *)user;
@@ -254,6 +267,7 @@ static voip_callbacks side_table(int listens)
     table.on_call_stats = side_on_stats;
     table.on_voice_activity = side_on_voice;
     table.on_playback_mark = side_on_mark;
+    table.on_public_address_changed = side_on_address;
     return table;
 }
 

@@ -69,6 +69,7 @@ pub struct Host {
 pub fn config() -> AgentConfig {
     AgentConfig {
         public_address: None,
+        local_networks: Vec::new(),
         user_agent: "sim".into(),
         codecs: vec![
             PayloadFormat::by_name("PCMU", 8000, 1).expect("static"),

@@ -22,7 +22,7 @@ use crate::proto::sip::auth::Session;
 use crate::proto::sip::transaction::{ClientKey, TimerName};
 use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder};
 use crate::util::{Duration, Key, Time};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use in_dialog::Talking;
 use incoming::Offered;
 use media::Media;
@@ -152,7 +152,7 @@ impl Call {
         match local {
             Ok(local) => {
                 self.stream = StreamState::Open;
-                self.media.open(local);
+                self.media.open(cx.base.contact_address(local, self.peer_ip(local)));
             }
             Err(_) => self.stream = StreamState::None,
         }
@@ -214,8 +214,12 @@ impl Call {
         let keep = cx.has_credentials();
         cx.base.send(cx.now, to, bytes, Owner::Call { call: self.key, sent }, keep)
     }
+    /// Who hears what we say, for the choice of the address that we name.
+    fn peer_ip(&self, local: SocketAddr) -> IpAddr {
+        self.reach.peer().map_or(local.ip(), |peer| peer.address.ip())
+    }
     fn contact(&self, cx: &Cx<'_>, local: SocketAddr) -> String {
-        cx.base.contact(&self.contact_user, local)
+        cx.base.contact(&self.contact_user, local, self.peer_ip(local))
     }
     /// Can a 401 or 407 be answered? `answered` is the request that was challenged, as sent.
     fn take_challenge(&mut self, cx: &mut Cx<'_>, response: &Message, answered: &Message, tries: u8) -> bool {

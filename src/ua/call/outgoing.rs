@@ -219,7 +219,10 @@ impl Call {
         let Phase::Calling(calling) = &mut self.phase else { return None };
         let from = match &calling.from {
             Some(from) => from.clone(),
-            None => sip_uri(&self.contact_user, &cx.base.contact_address(local).to_string()),
+            None => {
+                let own = cx.base.contact_address(local, peer.address.ip());
+                sip_uri(&self.contact_user, &own.to_string())
+            }
         };
         let mut b = RequestBuilder::new(&Method::Invite, &calling.target).header(HeaderName::Via, &via);
         if let Some(route) = &calling.route {

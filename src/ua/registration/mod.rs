@@ -274,6 +274,10 @@ impl Registration {
     pub fn observed_address(&self) -> Option<SocketAddr> {
         self.observed
     }
+    /// Is it registered, or about to be, with another contact?
+    pub fn wants_contact(&self, contact: &str) -> bool {
+        self.mode == Mode::On && *self.contact != *contact
+    }
     /// Routes for requests of this account, whole values (RFC 3608).
     pub fn service_route(&self) -> &[Box<str>] {
         &self.service_route
