@@ -3,7 +3,7 @@
 import re
 import signal
 
-from audio import expect_tone, read_wav, write_tone
+from audio import expect_tone, loud_blocks, read_wav, share, write_tone
 from kit import HERE, ROOT, Ports, need
 
 LOOP = "127.0.0.1"
@@ -110,9 +110,67 @@ def test_05_own_loop_delivers_the_events(kit):
     stop(program)
 
 
+def test_echo_says_back_what_several_callers_say(kit):
+    program, port = small(kit, "echo")
+    for name, hz in (("alice", 500), ("bert", 800)):
+        phone = kit.phone(name, "--audio", f"tone:{hz}", "--record", kit.path(f"{name}.wav"))
+        phone.say(f"dial sip:echo@{LOOP}:{port}")
+        phone.event("media", media="started")
+        phone.say("keys 1 1www2")
+        phone.event("dtmf_sent", call=1)
+        phone.say("hangup 1")
+        phone.event("ended")
+        phone.quit()
+        expect_tone(kit.path(f"{name}.wav"), hz, 0.5)
+    stop(program)
+
+
+def test_say_speaks_a_file_or_its_input_and_hangs_up(kit):
+    wav = write_tone(kit.path("words.wav"), 700, 1.2)
+    for turn, command in (("file", ["{say}", "{uri}", wav]), ("input", ["sh", "-c", "cat '{wav}' | '{say}' '{uri}' -"])):
+        bob = kit.phone(f"bob-{turn}", "--on-call", "answer", "--record", kit.path(f"{turn}.wav"))
+        names = {"say": kit.example("say"), "uri": bob.uri(), "wav": wav}
+        program = kit.start(f"say-{turn}", *[str(word).format(**names) for word in command], *([] if turn == "input" else [LOOP]))
+        bob.event("ended", cause="hangup", by="remote")
+        need(program.exit_code() == 0 and "said" in program.text(), "say failed")
+        expect_tone(kit.path(f"{turn}.wav"), 700, 1.1)
+        bob.quit()
+
+
+def test_say_tells_that_nobody_answers(kit):
+    bob = kit.phone("bob", "--on-call", "busy")
+    wav = write_tone(kit.path("words.wav"), 700, 1)
+    program = kit.start("say", kit.example("say"), bob.uri(), wav, LOOP)
+    need(program.exit_code() == 1 and "nobody answered" in program.text(), "say did not tell that the line was busy")
+    bob.quit()
+
+
+def test_agent_is_interrupted_and_says_back_what_it_heard(kit):
+    greeting = write_tone(kit.path("greeting.wav"), 400, 30)
+    words = write_tone(kit.path("words.wav"), 900, 1)
+    program, port = small(kit, "agent", greeting)
+    phone = kit.phone("alice", "--record", kit.path("heard.wav"))
+    phone.say(f"dial sip:agent@{LOOP}:{port}")
+    phone.event("media", media="started")
+    phone.say(f"play 1 {words}")
+    program.wait_line(r"interrupted after \d+ ms")
+    program.wait_line("greeting 0 was cut off")
+    spoken = int(program.wait_line(r"^heard (\d+) ms")[1])
+    need(800 <= spoken <= 1200, f"a second of sound was heard as {spoken} ms")
+    program.wait_line("reply 1 was heard")
+    phone.say("hangup 1")
+    phone.event("ended")
+    rate, heard = read_wav(kit.path("heard.wav"))
+    reply = [value for block in loud_blocks(rate, heard)[-40:] for value in block]
+    need(share(rate, reply, 900) > 0.85, "what was said does not come back")
+    need(len(heard) / rate < 20, "the greeting was played to its end")
+    phone.quit()
+    stop(program)
+
+
 def test_every_example_stops_cleanly_on_ctrl_c_during_a_call(kit):
     wav = write_tone(kit.path("long.wav"), 300, 60)
-    for name, arguments in (("02_announcement", [wav]), ("03_ivr", [ivr_folder(kit)]), ("05_own_loop", [])):
+    for name, arguments in (("02_announcement", [wav]), ("03_ivr", [ivr_folder(kit)]), ("05_own_loop", []), ("echo", []), ("agent", [wav])):
         program, port = small(kit, name, *arguments)
         phone = kit.phone(f"caller-{name}")
         phone.say(f"dial sip:x@{LOOP}:{port}")
