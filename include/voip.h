@@ -1762,6 +1762,11 @@ typedef struct {
      * A `voip_srtp_mode`; 0: as the account.
      */
     int32_t srtp;
+    /**
+     * Form and rate (Hz) of the host's audio in this call; rate 0: the phone's format.
+     */
+    int32_t audio_sample;
+    uint32_t audio_rate;
 } voip_call_options;
 
 /**
@@ -4735,6 +4740,26 @@ voip_status voip_call_write_audio(voip_call *call,
                                   size_t *put);
 
 /**
+ * Sets the format of the frames that are read, written, played and recorded in this call, instead of the phone's. For an
+ * incoming call: before its answer or `voip_call_progress`, and before anything else is done with its audio. Calls that
+ * are dialled have it in `voip_call_options`.
+ *
+ * @param sample a `voip_sample_format`.
+ * @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz.
+ * @param channels 1.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _STATE (media were negotiated), _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_set_audio_format(voip_call *call,
+                                       int32_t sample,
+                                       uint32_t rate,
+                                       uint32_t channels);
+
+/**
  * Tells the format of the frames that are read and written.
  *
  * @param sample gets a `voip_sample_format`.
@@ -6045,6 +6070,22 @@ voip_status voip_payload_from_name(const char *name,
                                    uint32_t clock_rate,
                                    uint32_t channels,
                                    voip_payload_entry *entry);
+
+/**
+ * Tells what a payload type means in a call: what was negotiated last, also for dynamic types.
+ *
+ * @param payload_type 0 to 127, as it comes; what only goes is found too.
+ * @param entry gets it; for keys (`telephone-event`) the audio rate is 0.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE (not negotiated, or nothing was negotiated yet).
+ * Since: 0.1.0
+ */
+voip_status voip_call_get_payload_info(voip_call *call,
+                                       int32_t payload_type,
+                                       voip_payload_entry *entry);
 
 /**
  * Parses the payload of a telephone-event packet (RFC 4733 section 2.3).

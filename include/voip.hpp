@@ -270,6 +270,9 @@ public:
     size_t write_audio(const std::vector<int16_t> &pcm, int32_t timeout_ms = -1) {
         return write_audio(pcm.data(), pcm.size(), timeout_ms);
     }
+    void set_audio_format(voip_sample_format sample, uint32_t rate, uint32_t channels = 1) {
+        check(voip_call_set_audio_format(handle_, sample, rate, channels));
+    }
     void flush_audio() { check(voip_call_flush_audio(handle_)); }
     bool drain_audio(int32_t timeout_ms = -1) { return in_time(voip_call_drain_audio(handle_, timeout_ms)); }
     /// Stops and forgets all that is on its way to the other side.

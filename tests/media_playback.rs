@@ -212,3 +212,22 @@ fn marks_are_bounded_and_each_is_told_by_the_end() {
     // The queue of events is drained after every step, and has room for 64.
     assert_eq!(w.marks().len(), 70);
 }
+
+#[test]
+fn another_rate_for_the_host_holds_from_then_on_also_in_a_call() {
+    let mut w = World::new(8000);
+    w.write(300);
+    w.run(400);
+    let (session, host) = voip::media::host_ring::host_rings(48_000, 48_000);
+    w.session.set_host(16_000, session);
+    w.host = host;
+    assert_eq!(w.session.host_rate(), 16_000);
+    let from = w.now;
+    w.write(400);
+    w.mark(1);
+    w.run(1000);
+    // 400 ms of the new rate are 20 packets, give or take the filters' ends.
+    assert!((19..=22).contains(&w.loud_after(from)), "{}", w.loud_after(from));
+    assert_eq!(w.marks(), [(1, true)]);
+    assert_eq!(w.session.stats().tx_written_frames, 6400);
+}

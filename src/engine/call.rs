@@ -10,6 +10,7 @@ use super::error::{Error, ErrorKind, Result};
 use super::link::{Link, ToControl};
 use super::signal::Signal;
 use crate::media::{HostAudio, Levels, MediaStats};
+use crate::proto::rtp::PayloadFormat;
 use crate::proto::sdp::Direction;
 use crate::proto::sip::Message;
 use crate::proto::srtp::Profile;
@@ -67,6 +68,8 @@ struct Facts {
     end: Option<EndInfo>,
     media: CallMediaInfo,
     remote_sdp: Option<Arc<[u8]>>,
+    /// What the payload types of this call mean: those that may come, then those that go.
+    payloads: Vec<PayloadFormat>,
 }
 
 const CLAIM_NONE: u8 = 0;
@@ -120,7 +123,7 @@ fn state_from(number: i32) -> CallState {
 }
 
 impl Call {
-    pub(super) fn new(id: CallId, link: Arc<Link>, audio: HostAudio) -> Call {
+    pub(super) fn new(id: CallId, link: Arc<Link>, format: AudioFormat, audio: HostAudio) -> Call {
         let (direction, state) = if id.is_outgoing() {
             (CallDirection::Outgoing, CallState::Dialing)
         } else {
@@ -143,7 +146,7 @@ impl Call {
             ended_at: AtomicU64::new(0),
             facts: Mutex::new(Facts::default()),
             keys: Mutex::new(VecDeque::new()),
-            audio: AudioEnds::new(link.audio, audio),
+            audio: AudioEnds::new(format, audio),
             keys_negotiated: AtomicBool::new(false),
             jobs: AtomicUsize::new(0),
             drained: AtomicBool::new(true),
@@ -347,6 +350,10 @@ impl Call {
     pub fn media_info(&self) -> CallMediaInfo {
         lock(&self.0.facts).media.clone()
     }
+    /// What a payload type of this call means.
+    pub fn payload(&self, payload_type: u8) -> Option<PayloadFormat> {
+        lock(&self.0.facts).payloads.iter().find(|f| f.payload_type == payload_type).cloned()
+    }
     /// Last SIP status of the call's INVITE, 0 before any.
     pub fn last_sip_code(&self) -> u16 {
         self.0.sip_code.load(Ordering::Acquire) as u16
@@ -363,7 +370,7 @@ impl Call {
         (end.since(self.0.created), talk)
     }
     pub fn audio_format(&self) -> AudioFormat {
-        self.link().audio
+        self.0.audio.format()
     }
     pub fn is_muted(&self) -> bool {
         self.0.muted.load(Ordering::Acquire)
@@ -415,6 +422,9 @@ impl CallShared {
     }
     pub(super) fn set_media(&self, change: impl FnOnce(&mut CallMediaInfo)) {
         change(&mut lock(&self.facts).media);
+    }
+    pub(super) fn set_payloads(&self, payloads: Vec<PayloadFormat>) {
+        lock(&self.facts).payloads = payloads;
     }
     pub(super) fn set_remote_sdp(&self, sdp: Arc<[u8]>) {
         if !sdp.is_empty() {

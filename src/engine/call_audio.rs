@@ -6,15 +6,38 @@ use super::config::{AudioFormat, SampleFormat};
 use super::error::{Error, ErrorKind, Result};
 use super::link::ToControl;
 use super::worker::MediaOp;
+use crate::media::host_ring::host_rings;
 use crate::media::{AudioReader, AudioWriter, HostAudio, TapFn, VadConfig};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
 use std::time::Duration;
 
 /// Each end behind its own lock, which is never held while waiting.
 pub struct AudioEnds {
-    format: AudioFormat,
+    format: FormatCell,
     reader: Mutex<AudioReader>,
     pub(super) writer: Mutex<AudioWriter>,
+}
+
+/// A format that is read without a lock: it is one word.
+struct FormatCell(AtomicU64);
+
+impl FormatCell {
+    fn new(format: AudioFormat) -> FormatCell {
+        let cell = FormatCell(AtomicU64::new(0));
+        cell.set(format);
+        cell
+    }
+    fn set(&self, format: AudioFormat) {
+        let eight = u64::from(format.sample == SampleFormat::U8);
+        let word = u64::from(format.rate) | (u64::from(format.channels) << 32) | (eight << 40);
+        self.0.store(word, Ordering::Release);
+    }
+    fn get(&self) -> AudioFormat {
+        let word = self.0.load(Ordering::Acquire);
+        let sample = if (word >> 40) & 1 == 1 { SampleFormat::U8 } else { SampleFormat::S16 };
+        AudioFormat { sample, rate: word as u32, channels: (word >> 32) as u8 }
+    }
 }
 
 /// Frames that are converted at once, on the stack.
@@ -22,11 +45,27 @@ const CHUNK: usize = 480;
 
 impl AudioEnds {
     pub fn new(format: AudioFormat, audio: HostAudio) -> AudioEnds {
-        AudioEnds { format, reader: Mutex::new(audio.reader), writer: Mutex::new(audio.writer) }
+        AudioEnds {
+            format: FormatCell::new(format),
+            reader: Mutex::new(audio.reader),
+            writer: Mutex::new(audio.writer),
+        }
+    }
+
+    pub fn format(&self) -> AudioFormat {
+        self.format.get()
+    }
+    /// What is in the rings before is forgotten with them.
+    fn replace(&self, format: AudioFormat, audio: Option<HostAudio>) {
+        self.format.set(format);
+        if let Some(audio) = audio {
+            *lock(&self.reader) = audio.reader;
+            *lock(&self.writer) = audio.writer;
+        }
     }
 
     fn frames_of(&self, bytes: usize) -> Result<usize> {
-        let size = self.format.bytes_per_frame().max(1);
+        let size = self.format().bytes_per_frame().max(1);
         if bytes % size != 0 {
             let message = format!("{bytes} bytes are not a whole number of {size}-byte frames");
             return Err(Error::new(ErrorKind::Argument, message));
@@ -36,24 +75,24 @@ impl AudioEnds {
 
     /// The part of `pcm` from frame `from` on.
     fn after<'a>(&self, pcm: &'a mut [u8], from: usize) -> &'a mut [u8] {
-        pcm.get_mut(from * self.format.bytes_per_frame()..).unwrap_or_default()
+        pcm.get_mut(from * self.format().bytes_per_frame()..).unwrap_or_default()
     }
 
     fn read_into(&self, reader: &mut AudioReader, pcm: &mut [u8]) -> usize {
-        if self.format.sample == SampleFormat::S16 {
+        if self.format().sample == SampleFormat::S16 {
             // SAFETY: every pattern of bits is an i16.
             if let ([], samples, []) = unsafe { pcm.align_to_mut::<i16>() } {
                 return reader.read(samples);
             }
         }
-        let size = self.format.bytes_per_frame().max(1);
+        let size = self.format().bytes_per_frame().max(1);
         let mut samples = [0i16; CHUNK];
         let mut total = 0;
         for chunk in pcm.chunks_mut(CHUNK * size) {
             let want = chunk.len() / size;
             let got = reader.read(samples.get_mut(..want).unwrap_or_default());
             let real = samples.get(..got).unwrap_or_default();
-            to_host(self.format.sample, real, chunk);
+            to_host(self.format().sample, real, chunk);
             total += got;
             if got < want {
                 break;
@@ -63,19 +102,19 @@ impl AudioEnds {
     }
 
     fn write_from(&self, writer: &mut AudioWriter, pcm: &[u8]) -> usize {
-        if self.format.sample == SampleFormat::S16 {
+        if self.format().sample == SampleFormat::S16 {
             // SAFETY: every pattern of bits is an i16.
             if let ([], samples, []) = unsafe { pcm.align_to::<i16>() } {
                 return writer.write(samples);
             }
         }
-        let size = self.format.bytes_per_frame().max(1);
+        let size = self.format().bytes_per_frame().max(1);
         let mut samples = [0i16; CHUNK];
         let mut total = 0;
         for chunk in pcm.chunks(CHUNK * size) {
             let want = chunk.len() / size;
             let part = samples.get_mut(..want).unwrap_or_default();
-            from_host(self.format.sample, chunk, part);
+            from_host(self.format().sample, chunk, part);
             let put = writer.write(part);
             total += put;
             if put < want {
@@ -153,7 +192,7 @@ impl Call {
             Ok(mut reader) => audio.read_into(&mut reader, pcm),
             Err(_) => 0,
         };
-        audio.after(pcm, got).fill(audio.format.silence_byte());
+        audio.after(pcm, got).fill(audio.format().silence_byte());
         Ok(got)
     }
 
@@ -161,7 +200,7 @@ impl Call {
     pub fn write_audio(&self, pcm: &[u8], timeout: Timeout) -> Result<usize> {
         let shared = self.shared();
         let wanted = shared.audio.frames_of(pcm.len())?;
-        let size = shared.audio.format.bytes_per_frame();
+        let size = shared.audio.format().bytes_per_frame();
         let mut put = 0;
         let outcome = shared.signal.wait(clock::deadline(timeout), || {
             if shared.media_is_over() {
@@ -187,6 +226,29 @@ impl Call {
             return Err(call_ended());
         }
         Ok(lock(&self.shared().audio.writer).space())
+    }
+
+    /// Another format of what is read, written and played from now on. Only before media were negotiated.
+    pub fn set_audio_format(&self, format: AudioFormat) -> Result<()> {
+        format.check()?;
+        self.require_live()?;
+        if !self.media_info().codec.is_empty() {
+            return Err(Error::new(ErrorKind::State, "media were negotiated: the audio format is settled"));
+        }
+        let shared = self.shared();
+        let before = shared.audio.format();
+        if format.rate == before.rate {
+            shared.audio.replace(format, None);
+            return Ok(());
+        }
+        let scaled = |frames: usize| frames * format.rate as usize / before.rate.max(1) as usize;
+        let read = scaled(lock(&shared.audio.reader).capacity());
+        let write = scaled(lock(&shared.audio.writer).capacity());
+        let (session, host) = host_rings(read, write);
+        let rate = format.rate;
+        self.media(MediaOp::Session(Box::new(move |s, _| s.set_host(rate, session))))?;
+        shared.audio.replace(format, Some(host));
+        Ok(())
     }
 
     /// Forgets what was received and not read, and written and not sent.
@@ -268,11 +330,11 @@ pub type TapSink = Box<dyn FnMut(bool, TapFrames<'_>) + Send>;
 impl Call {
     /// Another tap or none, as soon as the worker gets to it. The old one is dropped there and runs no more.
     pub fn set_tap(&self, sink: Option<TapSink>) -> Result<()> {
-        let sample = self.audio_format().sample;
+        let call = self.clone();
         let tap = sink.map(|mut sink| -> TapFn {
-            Box::new(move |sent, frames| match sample {
+            Box::new(move |sent, frames| match call.audio_format().sample {
                 SampleFormat::S16 => sink(sent, TapFrames::S16(frames)),
-                SampleFormat::U8 => {
+                sample @ SampleFormat::U8 => {
                     let mut bytes = [0; CHUNK];
                     for part in frames.chunks(CHUNK) {
                         let out = bytes.get_mut(..part.len()).unwrap_or_default();

@@ -80,6 +80,17 @@ pub struct PhoneConfig {
 impl AudioFormat {
     pub const RATES: [u32; 6] = [8000, 16000, 24000, 32000, 44100, 48000];
 
+    pub fn check(&self) -> Result<()> {
+        let (rate, channels) = (self.rate, self.channels);
+        if !AudioFormat::RATES.contains(&rate) {
+            return Err(Error::new(ErrorKind::Range, format!("audio rate {rate} Hz is not supported")));
+        }
+        if channels != 1 {
+            let message = format!("{channels} audio channels, only 1 is supported");
+            return Err(Error::new(ErrorKind::Range, message));
+        }
+        Ok(())
+    }
     pub const fn bytes_per_frame(&self) -> usize {
         match self.sample {
             SampleFormat::S16 => 2 * self.channels as usize,
@@ -156,12 +167,7 @@ impl PhoneConfig {
         if low == 0 || (low == high && low % 2 == 1) {
             return range(format!("rtp ports {low} to {high} hold no even port"));
         }
-        if !AudioFormat::RATES.contains(&self.audio.rate) {
-            return range(format!("audio rate {} Hz is not supported", self.audio.rate));
-        }
-        if self.audio.channels != 1 {
-            return range(format!("{} audio channels, only 1 is supported", self.audio.channels));
-        }
+        self.audio.check()?;
         if !(10..=200).contains(&self.ptime_ms) || self.ptime_ms % 10 != 0 {
             return range(format!("ptime {} ms is not one of 10, 20 … 200", self.ptime_ms));
         }

@@ -7,6 +7,7 @@ use super::event::{Event, EventKind};
 use super::udp;
 use super::worker::{MediaOp, Opening, Report, ToWorker};
 use crate::media::{MediaEvent, Session, SessionConfig, StreamParams};
+use crate::proto::rtp::PayloadFormat;
 use crate::ua::{self, CallId, CallState, Command, EndCause, EndInfo, EndedBy, MediaCommand, StreamConfig};
 use crate::util::Time;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -137,10 +138,24 @@ fn stream_params(stream: StreamConfig) -> StreamParams {
     }
 }
 
-pub fn session_config(config: &super::config::PhoneConfig) -> SessionConfig {
-    let frames = |ms: u32| (u64::from(config.audio.rate) * u64::from(ms) / 1000) as usize;
+/// The payload types of a stream: those that may come, and those that go if they are others.
+fn payloads(stream: &StreamConfig) -> Vec<PayloadFormat> {
+    let clock = stream.codec.clock_rate;
+    let keys = [stream.telephone_event_receive, stream.telephone_event].into_iter().flatten();
+    let mut all = stream.receive.clone();
+    let others = std::iter::once(stream.codec.clone());
+    for format in others.chain(keys.map(|pt| PayloadFormat::telephone_event(pt, clock))) {
+        if !all.iter().any(|known| known.payload_type == format.payload_type) {
+            all.push(format);
+        }
+    }
+    all
+}
+
+pub fn session_config(config: &super::config::PhoneConfig, rate: u32) -> SessionConfig {
+    let frames = |ms: u32| (u64::from(rate) * u64::from(ms) / 1000) as usize;
     SessionConfig {
-        host_rate: config.audio.rate,
+        host_rate: rate,
         jitter_min: config.jitter.0,
         jitter_max: config.jitter.1,
         read_ring_frames: frames(config.read_buffer_ms),
@@ -192,9 +207,10 @@ impl Control {
     }
 
     fn add_incoming(&mut self, id: CallId) {
-        let config = session_config(&self.shared.config);
+        let format = self.shared.config.audio;
+        let config = session_config(&self.shared.config, format.rate);
         let (session, audio) = Session::new(config, &mut clock::OsRng::new(), clock::now());
-        let call = Call::new(id, self.shared.link.clone(), audio);
+        let call = Call::new(id, self.shared.link.clone(), format, audio);
         self.calls.add(call, session);
     }
 
@@ -221,6 +237,7 @@ impl Control {
             MediaCommand::Configure { call, stream } => {
                 let Some(entry) = self.calls.entries.get(&call) else { return };
                 let keys = stream.telephone_event.is_some();
+                entry.call.shared().set_payloads(payloads(&stream));
                 entry.call.shared().keys_negotiated.store(keys, std::sync::atomic::Ordering::Release);
                 let Some(worker) = entry.worker.and_then(|w| self.workers.get(w)) else { return };
                 let params = Box::new(stream_params(stream));

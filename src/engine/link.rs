@@ -1,7 +1,7 @@
 //! What every call of a phone shares with it: the way to the control thread, the events, counters.
 
 use super::call::Call;
-use super::config::{AudioFormat, PhoneConfig, ThreadHook};
+use super::config::{PhoneConfig, ThreadHook};
 use super::counters::Counters;
 use super::error::{Error, ErrorKind, Result};
 use super::fd::Wake;
@@ -63,7 +63,6 @@ pub struct Link {
     pub dispatcher: Dispatcher,
     pub counters: Counters,
     pub recorder: Recorder,
-    pub audio: AudioFormat,
     pub hook: Option<ThreadHook>,
     pub phone_handle: AtomicU64,
     ids: AtomicU64,
@@ -80,7 +79,6 @@ impl Link {
             dispatcher,
             counters: Counters::default(),
             recorder: Recorder::default(),
-            audio: config.audio,
             hook: config.thread_hook.clone(),
             phone_handle: AtomicU64::new(0),
             ids: AtomicU64::new(1),

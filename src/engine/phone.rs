@@ -3,7 +3,7 @@
 
 use super::call::{lock, timed_out, Call, Timeout};
 use super::clock;
-use super::config::PhoneConfig;
+use super::config::{AudioFormat, PhoneConfig};
 use super::control_calls::session_config;
 use super::error::{Error, ErrorKind, Result};
 use super::event::{Event, EventKind};
@@ -226,14 +226,26 @@ impl Phone {
         options: DialOptions,
         prepare: &mut dyn FnMut(&Call),
     ) -> Result<Call> {
+        self.dial_in(self.0.config.audio, account, target, options, prepare)
+    }
+    /// As `dial`, with a format of the host's audio for this call.
+    pub fn dial_in(
+        &self,
+        format: AudioFormat,
+        account: Option<AccountId>,
+        target: &str,
+        options: DialOptions,
+        prepare: &mut dyn FnMut(&Call),
+    ) -> Result<Call> {
+        format.check()?;
         let shared = &self.0;
         let target = self.complete_target(account, target)?;
         check_headers(&options)?;
         shared.room_for_a_call()?;
         let id = CallId(CallId::OUTGOING | self.link().next_id());
-        let config = session_config(&shared.config);
+        let config = session_config(&shared.config, format.rate);
         let (session, audio) = Session::new(config, &mut clock::OsRng::new(), clock::now());
-        let call = Call::new(id, self.link().clone(), audio);
+        let call = Call::new(id, self.link().clone(), format, audio);
         prepare(&call);
         shared.register(&call)?;
         let dial = Dial { call: call.clone(), session, account, target, options };
@@ -268,6 +280,10 @@ impl Phone {
             // A start takes it up.
             _ => Ok(()),
         }
+    }
+    /// What calls read and write that say nothing else.
+    pub fn audio_format(&self) -> AudioFormat {
+        self.0.config.audio
     }
     pub fn local_address(&self) -> Option<SocketAddr> {
         *lock(&self.0.local)

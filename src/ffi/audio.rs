@@ -1,6 +1,7 @@
 //! Audio of a call: frames in and out of the host's buffers.
 
 use super::callbacks::voip_destroy_fn;
+use super::config_media::audio_format;
 use super::error::{voip_status, Fail, FfiResult};
 use super::held::{Fate, Held};
 use super::objects::{self, CallObject};
@@ -131,6 +132,33 @@ pub unsafe extern "C" fn voip_call_write_audio(
             unsafe { put.write_unaligned(written) };
         }
         Ok(())
+    })
+}
+
+/// Sets the format of the frames that are read, written, played and recorded in this call, instead of the phone's. For an
+/// incoming call: before its answer or `voip_call_progress`, and before anything else is done with its audio. Calls that
+/// are dialled have it in `voip_call_options`.
+///
+/// @param sample a `voip_sample_format`.
+/// @param rate 8000, 16000, 24000, 32000, 44100 or 48000 Hz.
+/// @param channels 1.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _STATE (media were negotiated), _CALL_ENDED, _LIMIT.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_call_set_audio_format(
+    call: *mut voip_call,
+    sample: i32,
+    rate: u32,
+    channels: u32,
+) -> voip_status {
+    guard(|| {
+        let call = objects::call(call)?;
+        let format = audio_format(sample, rate, channels)?;
+        call.engine.set_audio_format(format).map_err(Fail::from)
     })
 }
 

@@ -1,7 +1,7 @@
 //! Settings of a phone that concern its audio: ports, codecs, formats, buffers.
 
 use super::config::change;
-use super::error::{voip_status, Fail};
+use super::error::{voip_status, Fail, FfiResult};
 use super::panic::guard;
 use super::strings;
 use super::types::*;
@@ -108,20 +108,25 @@ pub unsafe extern "C" fn voip_config_set_audio_format(
     channels: u32,
 ) -> voip_status {
     guard(|| {
-        let sample = match sample {
-            0 => SampleFormat::S16,
-            1 => SampleFormat::U8,
-            other => return Err(Fail::argument(format!("sample format {other} is unknown"))),
-        };
-        if !AudioFormat::RATES.contains(&rate) {
-            return Err(Fail::range(format!("audio rate {rate} Hz is none of {:?}", AudioFormat::RATES)));
-        }
-        strings::within(channels, 1, 1, "number of channels", "")?;
+        let format = audio_format(sample, rate, channels)?;
         change(config, |draft| {
-            draft.phone.audio = AudioFormat { sample, rate, channels: 1 };
+            draft.phone.audio = format;
             Ok(())
         })
     })
+}
+
+pub(crate) fn audio_format(sample: i32, rate: u32, channels: u32) -> FfiResult<AudioFormat> {
+    let sample = match sample {
+        0 => SampleFormat::S16,
+        1 => SampleFormat::U8,
+        other => return Err(Fail::argument(format!("sample format {other} is unknown"))),
+    };
+    if !AudioFormat::RATES.contains(&rate) {
+        return Err(Fail::range(format!("audio rate {rate} Hz is none of {:?}", AudioFormat::RATES)));
+    }
+    strings::within(channels, 1, 1, "number of channels", "")?;
+    Ok(AudioFormat { sample, rate, channels: 1 })
 }
 
 /// Bounds the receive buffer, which trades delay for lost packets.

@@ -2,9 +2,12 @@
 
 use super::alone;
 use super::error::{voip_status, Fail, FfiResult};
+use super::objects;
 use super::panic::guard;
 use super::sized::{self, SizeFirst};
 use super::strings;
+use super::types::*;
+use crate::media::codec::Codec;
 use crate::proto::rtp::{MediaKind, PayloadError, StaticPayload};
 use std::ffi::c_char;
 use std::mem::size_of;
@@ -135,6 +138,41 @@ pub unsafe extern "C" fn voip_payload_from_name(
             }
             false => Err(Fail::argument(format!("no static type is {name}/{clock_rate}/{channels}"))),
         }
+    })
+}
+
+/// Tells what a payload type means in a call: what was negotiated last, also for dynamic types.
+///
+/// @param payload_type 0 to 127, as it comes; what only goes is found too.
+/// @param entry gets it; for keys (`telephone-event`) the audio rate is 0.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE (not negotiated, or nothing was negotiated yet).
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_call_get_payload_info(
+    call: *mut voip_call,
+    payload_type: i32,
+    entry: *mut voip_payload_entry,
+) -> voip_status {
+    guard(|| {
+        let call = objects::call(call)?;
+        let format = u8::try_from(payload_type).ok().and_then(|pt| call.engine.payload(pt));
+        let format = format.ok_or_else(|| {
+            Fail::range(format!("payload type {payload_type} was not negotiated in this call"))
+        })?;
+        let told = voip_payload_entry {
+            size: size_of::<voip_payload_entry>(),
+            payload_type,
+            kind: voip_media_kind::VOIP_KIND_AUDIO as i32,
+            clock_rate: format.clock_rate,
+            audio_rate: Codec::from_format(&format).map_or(0, |codec| codec.audio_rate),
+            channels: u32::from(format.channels),
+            name: alone::array(&format.name),
+        };
+        unsafe { sized::write(entry, &told) }
     })
 }
 

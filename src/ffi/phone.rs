@@ -2,6 +2,7 @@
 
 use super::call_srtp;
 use super::callbacks::{voip_callbacks, voip_destroy_fn, CallbackSet, User};
+use super::config_media::audio_format;
 use super::dispatch;
 use super::error::{voip_status, Fail, FfiResult};
 use super::handle::{self, Kind};
@@ -9,7 +10,7 @@ use super::objects::{self, lock, Config, Keep, PhoneObject, PhoneShared};
 use super::panic::{guard, not_in_callback};
 use super::types::*;
 use super::{sized, strings};
-use crate::engine::{Phone, PhoneConfig};
+use crate::engine::{AudioFormat, Phone, PhoneConfig};
 use crate::ua::{AccountId, DialOptions};
 use std::ffi::{c_char, c_void};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -257,9 +258,10 @@ pub(crate) unsafe fn dial(
     out: *mut *mut voip_call,
 ) -> FfiResult {
     let target = unsafe { strings::filled(target, "target") }?;
+    let format = unsafe { dial_format(options) }?.unwrap_or(object.engine.audio_format());
     let (options, user_data) = unsafe { dial_options(options) }?;
     let mut adopted = Ok(None);
-    let dialled = object.engine.dial(account, target, options, &mut |engine| {
+    let dialled = object.engine.dial_in(format, account, target, options, &mut |engine| {
         engine.set_user_data(user_data as usize);
         adopted = object.shared.adopt(engine, Keep::Fresh).map(Some);
         if let Ok(Some(call)) = &adopted {
@@ -283,6 +285,17 @@ pub(crate) unsafe fn dial(
 
 /// More extra headers than fit a sensible INVITE.
 const MAX_HEADERS: usize = 32;
+
+unsafe fn dial_format(options: *const voip_call_options) -> FfiResult<Option<AudioFormat>> {
+    if options.is_null() {
+        return Ok(None);
+    }
+    let given = unsafe { sized::read(options) }?;
+    match given.audio_rate {
+        0 => Ok(None),
+        rate => audio_format(given.audio_sample, rate, 1).map(Some),
+    }
+}
 
 unsafe fn dial_options(options: *const voip_call_options) -> FfiResult<(DialOptions, *mut c_void)> {
     if options.is_null() {

@@ -244,6 +244,9 @@ pub struct voip_call_options {
     pub delayed_offer: i32,
     /// A `voip_srtp_mode`; 0: as the account.
     pub srtp: i32,
+    /// Form and rate (Hz) of the host's audio in this call; rate 0: the phone's format.
+    pub audio_sample: i32,
+    pub audio_rate: u32,
 }
 
 unsafe impl SizeFirst for voip_call_options {

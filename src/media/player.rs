@@ -91,6 +91,11 @@ impl Player {
         self.queue.is_empty()
     }
 
+    /// The rate that tones are counted at.
+    pub fn set_host_rate(&mut self, rate: u32) {
+        self.host_rate = rate;
+    }
+
     /// The codec has changed.
     pub fn set_rate(&mut self, rate: u32) {
         if rate == self.rate {

@@ -369,6 +369,24 @@ impl Session {
         }
     }
 
+    /// The host reads and writes at another rate, through other rings. A recording ends with the old ones.
+    pub fn set_host(&mut self, rate: u32, audio: SessionAudio) {
+        self.record_stop();
+        self.audio = audio;
+        self.config.host_rate = if RATES.contains(&rate) { rate } else { 8000 };
+        let rate = self.config.host_rate;
+        if let Some(stream) = &mut self.stream {
+            stream.receive.set_host_rate(rate);
+            stream.send.set_host_rate(rate);
+        }
+        if let Some(player) = &mut self.player {
+            player.set_host_rate(rate);
+        }
+        if let Some(tap) = &mut self.tap {
+            tap.set_host_rate(rate);
+        }
+    }
+
     /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
     /// reader forgets its own with `AudioReader::clear`.
     pub fn flush(&mut self) {

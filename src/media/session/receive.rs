@@ -216,6 +216,12 @@ impl Receive {
         ReceiveSrtp::replace(&mut self.srtp, srtp);
     }
 
+    /// Decoding begins anew, with another resampler behind it.
+    pub fn set_host_rate(&mut self, rate: u32) {
+        self.host_rate = rate;
+        self.decoding = None;
+    }
+
     /// Forgets the source and what it sent.
     fn forget(&mut self, stats: &mut MediaStats) {
         if let Some(source) = self.source.take() {

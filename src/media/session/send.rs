@@ -154,6 +154,11 @@ impl Send {
         self.from_host.as_ref().map_or(0, |r| r.heap_bytes())
     }
 
+    pub fn set_host_rate(&mut self, rate: u32) {
+        self.host_rate = rate;
+        self.from_host = resampler(rate, &self.codec);
+    }
+
     /// The peer's phase is a new one: the grid may be moved by a packet's duration in all.
     pub fn align_again(&mut self) {
         self.align_left = self.frame;

@@ -22,6 +22,11 @@ impl Tap {
         this.set_codec_rate(codec_rate);
         this
     }
+    pub fn set_host_rate(&mut self, rate: u32) {
+        self.host_rate = rate;
+        let codec_rate = core::mem::take(&mut self.codec_rate);
+        self.set_codec_rate(codec_rate);
+    }
     pub fn set_codec_rate(&mut self, rate: u32) {
         if rate != self.codec_rate {
             self.codec_rate = rate;

@@ -1,0 +1,113 @@
+/* Each call has its own form and rate of audio, and says what its payload types mean. */
+#include <math.h>
+#include "pair.h"
+
+static const double PI2 = 6.283185307179586;
+
+/* Reads a second's worth of frames as S16 or U8; how often the sound went from below to above the middle. */
+static int rising(voip_call *call, int eight_bit, size_t rate, int *loudest)
+{
+    static uint8_t bytes[48000 * 2];
+    size_t got = 0, have = 0, i, size = eight_bit ? 1 : 2;
+    int before = 0, count = 0;
+    *loudest = 0;
+    while (have < rate) {
+        voip_status status = voip_call_read_audio(call, bytes + have * size, rate - have, 5000, &got);
+        CHECK(status == VOIP_OK && got > 0);
+        if (status != VOIP_OK) {
+            return -1;
+        }
+        have += got;
+    }
+    for (i = 0; i < rate; i++) {
+        int16_t sample;
+        memcpy(&sample, bytes + i * 2 * (eight_bit ? 0 : 1), sizeof sample);
+        if (eight_bit) {
+            sample = (int16_t)((bytes[i] - 128) * 256);
+        }
+        *loudest = sample > *loudest ? sample : *loudest;
+        count += before < 0 && sample >= 0;
+        before = sample;
+    }
+    return count;
+}
+
+static voip_status format_of(voip_call *call, voip_sample_format sample, uint32_t rate)
+{
+    voip_sample_format is = VOIP_FORMAT_S16;
+    uint32_t hz = 0, channels = 0;
+    OK(voip_call_get_audio_format(call, &is, &hz, &channels));
+    CHECK(is == sample && hz == rate && channels == 1);
+    return VOIP_OK;
+}
+
+int main(void)
+{
+    static uint8_t tone[16000];
+    voip_call_options options = VOIP_CALL_OPTIONS_INIT;
+    voip_payload_entry entry = VOIP_PAYLOAD_ENTRY_INIT;
+    voip_call *call = NULL;
+    side a, b;
+    size_t i, put = 0;
+    int count, loudest;
+
+    for (i = 0; i < sizeof tone; i++) {
+        tone[i] = (uint8_t)(128.0 + 60.0 * sin(PI2 * 500.0 * (double)i / 16000.0));
+    }
+    side_start(&a, side_config(), 0);
+    side_start(&b, side_config(), 1);
+    options.audio_rate = 12345;
+    GIVES(VOIP_ERR_RANGE, voip_phone_dial(a.phone, b.uri, &options, &call));
+    options.audio_rate = 16000;
+    options.audio_sample = 7;
+    GIVES(VOIP_ERR_ARGUMENT, voip_phone_dial(a.phone, b.uri, &options, &call));
+
+    /* The caller speaks 8 bits at 16000 Hz, the callee 16 bits at 48000. */
+    options.audio_sample = VOIP_FORMAT_U8;
+    MUST(voip_phone_dial(a.phone, b.uri, &options, &call));
+    format_of(call, VOIP_FORMAT_U8, 16000);
+    CHECK(side_wait(&b, &b.incoming_calls, 1));
+    GIVES(VOIP_ERR_RANGE, voip_call_get_payload_info(b.incoming, 0, &entry));
+    GIVES(VOIP_ERR_RANGE, voip_call_set_audio_format(b.incoming, VOIP_FORMAT_S16, 7999, 1));
+    GIVES(VOIP_ERR_RANGE, voip_call_set_audio_format(b.incoming, VOIP_FORMAT_S16, 8000, 2));
+    GIVES(VOIP_ERR_ARGUMENT, voip_call_set_audio_format(b.incoming, 9, 8000, 1));
+    GIVES(VOIP_ERR_HANDLE, voip_call_set_audio_format(NULL, VOIP_FORMAT_S16, 8000, 1));
+    format_of(b.incoming, VOIP_FORMAT_S16, 8000);
+    OK(voip_call_set_audio_format(b.incoming, VOIP_FORMAT_U8, 8000, 1));
+    format_of(b.incoming, VOIP_FORMAT_U8, 8000);
+    OK(voip_call_set_audio_format(b.incoming, VOIP_FORMAT_S16, 48000, 1));
+    format_of(b.incoming, VOIP_FORMAT_S16, 48000);
+    OK(voip_call_answer(b.incoming));
+    OK(voip_call_wait_state(call, VOIP_CALL_ANSWERED, PAIR_SECONDS * 1000));
+    OK(voip_call_wait_state(b.incoming, VOIP_CALL_ANSWERED, PAIR_SECONDS * 1000));
+    GIVES(VOIP_ERR_STATE, voip_call_set_audio_format(b.incoming, VOIP_FORMAT_S16, 8000, 1));
+    for (i = 0; i < 2; i++) {
+        OK(voip_call_write_audio(call, tone, sizeof tone, -1, &put));
+        CHECK(put == sizeof tone);
+    }
+    rising(b.incoming, 0, 24000, &loudest); /* until it has settled */
+    count = rising(b.incoming, 0, 48000, &loudest);
+    CHECK(count >= 490 && count <= 510);
+    CHECK(loudest > 14000 && loudest < 17500);
+    OK(voip_call_play_tone(b.incoming, 440, 0));
+    OK(voip_call_flush_audio(call));
+    rising(call, 1, 8000, &loudest);
+    count = rising(call, 1, 16000, &loudest);
+    CHECK(count >= 430 && count <= 450);
+
+    /* What the payload types mean. */
+    OK(voip_call_get_payload_info(call, 0, &entry));
+    CHECK(strcmp(entry.name, "PCMU") == 0 && entry.clock_rate == 8000 && entry.audio_rate == 8000 && entry.channels == 1);
+    OK(voip_call_get_payload_info(call, 101, &entry));
+    CHECK(strcmp(entry.name, "telephone-event") == 0 && entry.clock_rate == 8000 && entry.audio_rate == 0);
+    CHECK(entry.payload_type == 101);
+    SAYS(VOIP_ERR_RANGE, "77", voip_call_get_payload_info(call, 77, &entry));
+    GIVES(VOIP_ERR_RANGE, voip_call_get_payload_info(call, -1, &entry));
+    GIVES(VOIP_ERR_NULL, voip_call_get_payload_info(call, 0, NULL));
+    GIVES(VOIP_ERR_HANDLE, voip_call_get_payload_info(NULL, 0, &entry));
+    pair_hangup(&a, &b, call);
+    GIVES(VOIP_ERR_CALL_ENDED, voip_call_set_audio_format(b.incoming, VOIP_FORMAT_S16, 8000, 1));
+    side_stop(&a);
+    side_stop(&b);
+    return check_end();
+}
