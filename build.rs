@@ -86,6 +86,11 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "stun_builder",
         "stun_query",
         "pcm_buffer",
+        "rtp_session",
+        "rtp_session_options",
+        "rtp_session_audio",
+        "rtp_session_info",
+        "rtp_mux",
         "codec",
         "wav",
     ];

@@ -44,6 +44,11 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_WAV_INFO_INIT voip_sized_struct<voip_wav_info>()
 #define VOIP_CODEC_ENTRY_INIT voip_sized_struct<voip_codec_entry>()
 #define VOIP_PCM_BUFFER_STATS_INIT voip_sized_struct<voip_pcm_buffer_stats>()
+#define VOIP_RTP_SESSION_OPTIONS_INIT voip_sized_struct<voip_rtp_session_options>()
+#define VOIP_RTP_SESSION_STATS_INIT voip_sized_struct<voip_rtp_session_stats>()
+#define VOIP_RTP_SYNC_INIT voip_sized_struct<voip_rtp_sync>()
+#define VOIP_RTP_MUX_OPTIONS_INIT voip_sized_struct<voip_rtp_mux_options>()
+#define VOIP_RTP_MUX_STATS_INIT voip_sized_struct<voip_rtp_mux_stats>()
 #else
 #define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
 #define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
@@ -69,6 +74,11 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_WAV_INFO_INIT { .size = sizeof(voip_wav_info) }
 #define VOIP_CODEC_ENTRY_INIT { .size = sizeof(voip_codec_entry) }
 #define VOIP_PCM_BUFFER_STATS_INIT { .size = sizeof(voip_pcm_buffer_stats) }
+#define VOIP_RTP_SESSION_OPTIONS_INIT { .size = sizeof(voip_rtp_session_options) }
+#define VOIP_RTP_SESSION_STATS_INIT { .size = sizeof(voip_rtp_session_stats) }
+#define VOIP_RTP_SYNC_INIT { .size = sizeof(voip_rtp_sync) }
+#define VOIP_RTP_MUX_OPTIONS_INIT { .size = sizeof(voip_rtp_mux_options) }
+#define VOIP_RTP_MUX_STATS_INIT { .size = sizeof(voip_rtp_mux_stats) }
 #endif
 
 
@@ -1224,6 +1234,16 @@ typedef struct voip_pcm_buffer voip_pcm_buffer;
  * A phone: its sockets, threads, accounts and calls. The host frees it with `voip_phone_free`.
  */
 typedef struct voip_phone voip_phone;
+
+/**
+ * A socket for many sessions. The host frees it with `voip_rtp_mux_free`.
+ */
+typedef struct voip_rtp_mux voip_rtp_mux;
+
+/**
+ * A stream of RTP and RTCP. The host frees it with `voip_rtp_session_free`.
+ */
+typedef struct voip_rtp_session voip_rtp_session;
 
 /**
  * A session description. The host frees it with `voip_sdp_free`.
@@ -2680,6 +2700,408 @@ typedef struct {
      */
     uint64_t restarts;
 } voip_pcm_buffer_stats;
+
+/**
+ * One line of a payload map.
+ */
+typedef struct {
+    /**
+     * 0 to 127.
+     */
+    int32_t payload_type;
+    /**
+     * Of the RTP timestamp, in Hz; 0: 8000, or the static type's.
+     */
+    uint32_t clock_rate;
+    /**
+     * 0: 1.
+     */
+    uint32_t channels;
+    /**
+     * `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`, `CN`, `telephone-event`; NULL: what the static type says.
+     */
+    const char *name;
+} voip_rtp_payload;
+
+/**
+ * Tells of a key of the other side, on the thread that drives the session: once when it begins and once when it is over.
+ *
+ * @param session the session.
+ * @param key ASCII: 0-9 * # A-D.
+ * @param duration_ms how long it has been held.
+ * @param end 0: it begins; 1: it is over and the duration is final.
+ * @param user the options' `user`.
+ */
+typedef void (*voip_rtp_dtmf_fn)(voip_rtp_session *session,
+                                 char key,
+                                 uint32_t duration_ms,
+                                 int32_t end,
+                                 void *user);
+
+/**
+ * What a session is told. Begin with `VOIP_RTP_SESSION_OPTIONS_INIT`; what is left zero has the value that its line says.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_session_options).
+     */
+    size_t size;
+    /**
+     * Of this side: IPv4 or IPv6; NULL: 0.0.0.0.
+     */
+    const char *local_address;
+    /**
+     * 0: any even one.
+     */
+    int32_t rtp_port;
+    /**
+     * 0: the one above RTP's.
+     */
+    int32_t rtcp_port;
+    /**
+     * Of the other side; NULL: nowhere until somebody sends, then there.
+     */
+    const char *remote_address;
+    /**
+     * Of RTP, 1 to 65535; 0 without an address.
+     */
+    int32_t remote_port;
+    /**
+     * 0: the one above RTP's.
+     */
+    int32_t remote_rtcp_port;
+    /**
+     * Not 0: RTCP on the port of RTP (RFC 5761).
+     */
+    int32_t rtcp_mux;
+    /**
+     * A `voip_media_direction`, seen from this side.
+     */
+    int32_t direction;
+    /**
+     * What may come; the first one that is audio is what is sent, telephone-event goes both ways. NULL: PCMU as 0, PCMA as 8,
+     * telephone-event as 101.
+     */
+    const voip_rtp_payload *payloads;
+    /**
+     * How many lines it has.
+     */
+    size_t payload_count;
+    /**
+     * 10 to 60; 0: 20.
+     */
+    uint32_t ptime_ms;
+    /**
+     * A `voip_sample_format`: form of the samples that the host reads and writes, one channel.
+     */
+    int32_t sample_format;
+    /**
+     * Rate of the host's frames in Hz: 8000, 11025, 16000, 22050, 24000, 32000, 44100 or 48000; 0: 8000.
+     */
+    uint32_t rate;
+    /**
+     * Bounds of the receive buffer's delay.
+     */
+    uint32_t jitter_min_ms;
+    /**
+     * At most 10000; 0: 200.
+     */
+    uint32_t jitter_max_ms;
+    /**
+     * Audio kept for the host to read, and to send; 20 to 60000, 0: 2000.
+     */
+    uint32_t buffer_ms;
+    /**
+     * Not 0: no thread; the host calls `voip_rtp_session_poll`.
+     */
+    int32_t driven;
+    /**
+     * -1: no reports are sent; 0: each 5 s or so, else 100 to 60000 (RFC 3550 section 6.2).
+     */
+    int32_t report_interval_ms;
+    /**
+     * Name of this side in reports, at most 255 bytes; NULL: at random (RFC 7022).
+     */
+    const char *cname;
+    /**
+     * This side's; NULL: at random, as RFC 3550 wants it.
+     */
+    const uint32_t *ssrc;
+    /**
+     * The other side's, when it said it in advance (RFC 5576); for sessions on a mux. NULL: not known.
+     */
+    const uint32_t *remote_ssrc;
+    /**
+     * NULL: at random.
+     */
+    const uint16_t *first_sequence;
+    /**
+     * NULL: at random.
+     */
+    const uint32_t *first_timestamp;
+    /**
+     * Called for keys of the other side; NULL: they are only kept for `voip_rtp_session_read_dtmf`.
+     */
+    voip_rtp_dtmf_fn on_dtmf;
+    /**
+     * Handed to it.
+     */
+    void *user;
+    /**
+     * Called once with `user` when the session is gone; may be NULL. Not called when the session could not be made.
+     */
+    voip_destroy_fn destroy;
+} voip_rtp_session_options;
+
+/**
+ * Counters of a session since its start. Begin with `VOIP_RTP_SESSION_STATS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_session_stats).
+     */
+    size_t size;
+    /**
+     * Packets accepted.
+     */
+    uint64_t rx_packets;
+    /**
+     * Bytes of them.
+     */
+    uint64_t rx_bytes;
+    /**
+     * Packets that never came.
+     */
+    uint64_t rx_lost;
+    /**
+     * Packets that came too late to be heard.
+     */
+    uint64_t rx_late;
+    /**
+     * Packets that came twice.
+     */
+    uint64_t rx_duplicate;
+    /**
+     * Packets that came out of order and in time.
+     */
+    uint64_t rx_reordered;
+    /**
+     * Not RTP, from a wrong source, or of an unknown payload type.
+     */
+    uint64_t rx_discarded;
+    /**
+     * Frames that were made up for lost ones.
+     */
+    uint64_t rx_concealed_frames;
+    /**
+     * Frames thrown away since the host did not read.
+     */
+    uint64_t rx_overrun_frames;
+    /**
+     * Packets sent.
+     */
+    uint64_t tx_packets;
+    /**
+     * Bytes of them.
+     */
+    uint64_t tx_bytes;
+    /**
+     * Frames of silence sent since the host had written nothing.
+     */
+    uint64_t tx_underrun_frames;
+    /**
+     * Packets that the system did not take.
+     */
+    uint64_t send_errors;
+    /**
+     * RTCP packets sent.
+     */
+    uint64_t reports_sent;
+    /**
+     * RTCP packets received.
+     */
+    uint64_t reports_received;
+    /**
+     * Of these, with a sender report.
+     */
+    uint64_t sender_reports_received;
+    /**
+     * Broken RTCP, and RTCP from elsewhere.
+     */
+    uint64_t reports_discarded;
+    /**
+     * Reports of the other side about this side's stream.
+     */
+    uint64_t reports_about_us;
+    /**
+     * BYE packets received.
+     */
+    uint64_t byes_received;
+    /**
+     * Round trip in microseconds as the last of these reports tells it; -1: not known (RFC 3550 section 6.4.1).
+     */
+    int64_t round_trip_us;
+    /**
+     * Packets of this side that the other one missed; negative when it got some twice.
+     */
+    int32_t remote_lost;
+    /**
+     * Of these since its report before, in 1/256.
+     */
+    uint32_t remote_fraction_lost;
+    /**
+     * Interarrival jitter at the other side, in ticks of this side's RTP clock.
+     */
+    uint32_t remote_jitter;
+    /**
+     * Interarrival jitter here, in microseconds.
+     */
+    uint32_t rx_jitter_us;
+    /**
+     * Delay of the receive buffer.
+     */
+    uint32_t rx_buffer_ms;
+    /**
+     * Worst lateness of a send instant, in microseconds.
+     */
+    uint32_t tx_late_max_us;
+    /**
+     * SSRC of the other side, 0 before its first packet.
+     */
+    uint32_t remote_ssrc;
+    /**
+     * SSRC of this side.
+     */
+    uint32_t local_ssrc;
+} voip_rtp_session_stats;
+
+/**
+ * One instant on two clocks of the other side, out of its latest sender report. Begin with `VOIP_RTP_SYNC_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_sync).
+     */
+    size_t size;
+    /**
+     * The sender's wall clock: seconds since 1900 above, 1/2^32 s below.
+     */
+    uint64_t ntp;
+    /**
+     * This side's wall clock, in the same form, when the report came.
+     */
+    uint64_t arrival_ntp;
+    /**
+     * CLOCK_MONOTONIC then, in nanoseconds.
+     */
+    uint64_t arrival_ns;
+    /**
+     * The stream's clock at `ntp`.
+     */
+    uint32_t rtp_timestamp;
+    /**
+     * Its ticks a second.
+     */
+    uint32_t clock_rate;
+    /**
+     * Whose report it was.
+     */
+    uint32_t ssrc;
+} voip_rtp_sync;
+
+/**
+ * Gets a datagram that is neither RTP nor RTCP, on the thread that drives the mux: STUN, DTLS and others (RFC 7983).
+ *
+ * @param mux the mux.
+ * @param kind a `voip_packet_kind`.
+ * @param data the datagram; the host's until the function returns.
+ * @param len its bytes.
+ * @param address,port where it came from.
+ * @param user the options' `user`.
+ */
+typedef void (*voip_rtp_mux_other_fn)(voip_rtp_mux *mux,
+                                      int32_t kind,
+                                      const uint8_t *data,
+                                      size_t len,
+                                      const char *address,
+                                      int32_t port,
+                                      void *user);
+
+/**
+ * What a mux is told. Begin with `VOIP_RTP_MUX_OPTIONS_INIT`; what is left zero has the value that its line says.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_mux_options).
+     */
+    size_t size;
+    /**
+     * Local address, IPv4 or IPv6; NULL: 0.0.0.0.
+     */
+    const char *local_address;
+    /**
+     * 0: any.
+     */
+    int32_t port;
+    /**
+     * Not 0: no thread; the host calls `voip_rtp_mux_poll`.
+     */
+    int32_t driven;
+    /**
+     * How many sessions at most, up to 65536; 0: 1024.
+     */
+    uint32_t max_sessions;
+    /**
+     * Gets what is neither RTP nor RTCP; NULL: it is only counted.
+     */
+    voip_rtp_mux_other_fn on_other;
+    /**
+     * Handed to it.
+     */
+    void *user;
+    /**
+     * Called once with `user` when the mux is gone; may be NULL. Not called when the mux could not be made.
+     */
+    voip_destroy_fn destroy;
+} voip_rtp_mux_options;
+
+/**
+ * Datagrams of a mux since it was made, by what became of them. Begin with `VOIP_RTP_MUX_STATS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_rtp_mux_stats).
+     */
+    size_t size;
+    /**
+     * Registered now.
+     */
+    uint64_t sessions;
+    /**
+     * RTP and RTCP of a session.
+     */
+    uint64_t routed;
+    /**
+     * Of these, such that told a session a new address or SSRC.
+     */
+    uint64_t learned;
+    /**
+     * RTP and RTCP of nobody.
+     */
+    uint64_t unrouted;
+    /**
+     * STUN.
+     */
+    uint64_t stun;
+    /**
+     * DTLS.
+     */
+    uint64_t dtls;
+    /**
+     * Anything else.
+     */
+    uint64_t other;
+} voip_rtp_mux_stats;
 
 /**
  * A codec of this build. Begin with `VOIP_CODEC_ENTRY_INIT`.
@@ -7140,6 +7562,494 @@ voip_status voip_pcm_buffer_reset(voip_pcm_buffer *buffer);
  * Since: 0.1.0
  */
 voip_status voip_pcm_buffer_get_stats(voip_pcm_buffer *buffer, voip_pcm_buffer_stats *stats);
+
+/**
+ * Makes a session. No socket is opened yet: `voip_rtp_session_start` does it, or `voip_rtp_session_bind` before that, or the
+ * session is registered at a `voip_rtp_mux`.
+ *
+ * RFC 3550, 3551, 4733, 4961 (symmetric RTP), 5761 (rtcp-mux).
+ * @param options NULL: all that `VOIP_RTP_SESSION_OPTIONS_INIT` says. Copied.
+ * @param out gets the handle; free it with `voip_rtp_session_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _NO_CODEC, _DYNAMIC_PAYLOAD (a payload type of 96 to 127 without a name), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_new(const voip_rtp_session_options *options,
+                                 voip_rtp_session **out);
+
+/**
+ * Ends and frees a session. Its callbacks have run when this returns, and waiting functions end with VOIP_ERR_STATE.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: for as long as a callback of the session takes; in a driven one, while another thread polls it.
+ * Errors: VOIP_ERR_HANDLE, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_free(voip_rtp_session *session);
+
+/**
+ * Opens the sockets, so that `voip_rtp_session_get_local_address` tells the ports before the start. Once is enough.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ADDRESS_IN_USE, _SYSTEM, _STATE (stopped).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_bind(voip_rtp_session *session);
+
+/**
+ * Begins to send, to receive and to report.
+ *
+ * A packet goes out each `ptime` at its instant, silence when nothing was written, as the direction allows; audio that was
+ * written before goes out now.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ADDRESS_IN_USE, _SYSTEM, _STATE (started or stopped before), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_start(voip_rtp_session *session);
+
+/**
+ * Says goodbye to the other side (RTCP BYE), closes the sockets. What was heard can still be read; it can't be started again.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: for as long as a callback of the session takes; in a driven one, while another thread polls it.
+ * Errors: VOIP_ERR_HANDLE, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_stop(voip_rtp_session *session);
+
+/**
+ * Sets where the stream goes to and may come from.
+ *
+ * @param address IPv4 or IPv6; NULL: nowhere until somebody sends, then there.
+ * @param port of RTP, 1 to 65535.
+ * @param rtcp_port 0: the one above, and RTP's with rtcp-mux.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _STATE (stopped), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_set_remote(voip_rtp_session *session,
+                                        const char *address,
+                                        int32_t port,
+                                        int32_t rtcp_port);
+
+/**
+ * Sets whether audio is sent and received. Keys are sent whatever it is.
+ *
+ * @param direction a `voip_media_direction`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (stopped), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_set_direction(voip_rtp_session *session, int32_t direction);
+
+/**
+ * Drives a session that the host drives (`driven`): waits for something to do, and does it. Callbacks run in here.
+ *
+ * @param timeout_ms how long to wait; 0 never blocks, -1 for ever.
+ *
+ * Thread: any, one at a time (else VOIP_ERR_BUSY).
+ * Callback: no.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (not driven by the host, not started, stopped, on a mux), _BUSY, _SYSTEM,
+ *   _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_poll(voip_rtp_session *session,
+                                  int32_t timeout_ms);
+
+/**
+ * Tells the descriptor that is readable when `voip_rtp_session_poll` would find something to do, timers included. For poll,
+ * select and epoll of the host; it is the library's to close.
+ *
+ * @param fd gets it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (as for `voip_rtp_session_poll`).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_get_fd(voip_rtp_session *session,
+                                    int32_t *fd);
+
+/**
+ * Tells how long until something of a driven session is due, for loops that have no descriptors.
+ *
+ * @param timeout_ms gets it, rounded up; -1 when nothing is.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (as for `voip_rtp_session_poll`).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_get_timeout(voip_rtp_session *session, int32_t *timeout_ms);
+
+/**
+ * Reads what was heard. A frame is one sample in the format of the options.
+ *
+ * Waits until `frames` are there, the time is over or the session is stopped; gives what is there. Silence that the other
+ * side sent is audio. In a driven session somebody else must poll meanwhile.
+ * @param pcm gets the frames.
+ * @param frames how many fit.
+ * @param timeout_ms 0 never blocks, -1 waits for ever.
+ * @param got gets how many were written; may be less than `frames`.
+ *
+ * Thread: any.
+ * Callback: yes with timeout_ms 0.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _TIMEOUT (nothing there), _STATE (stopped and all read), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_read(voip_rtp_session *session,
+                                  void *pcm,
+                                  size_t frames,
+                                  int32_t timeout_ms,
+                                  size_t *got);
+
+/**
+ * Reads what was heard together with its RTP timestamp: the frames of one read follow each other in the time of the stream,
+ * it ends where the timestamps jump.
+ *
+ * What `voip_rtp_ntp_of` turns into the sender's wall clock.
+ * @param pcm gets the frames, one sample each in the format of the options.
+ * @param frames how many fit.
+ * @param timeout_ms how long to wait for all of them; 0 never blocks, -1 for ever.
+ * @param got gets how many were written; may be less than `frames`.
+ * @param timestamp gets that of the first frame, on the clock of the payload (`clock_rate` in `voip_rtp_sync`).
+ *
+ * Thread: any.
+ * Callback: yes with timeout_ms 0.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _TIMEOUT (nothing there), _STATE (stopped and all read), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_read_timed(voip_rtp_session *session,
+                                        void *pcm,
+                                        size_t frames,
+                                        int32_t timeout_ms,
+                                        size_t *got,
+                                        uint32_t *timestamp);
+
+/**
+ * Fills the whole buffer at once: what was heard, then silence of the format.
+ *
+ * @param pcm gets the frames, one sample each in the format of the options.
+ * @param frames how many fit; all are filled.
+ * @param got gets how many were real; may be NULL.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_read_padded(voip_rtp_session *session,
+                                         void *pcm,
+                                         size_t frames,
+                                         size_t *got);
+
+/**
+ * Writes what shall be sent; it goes out at its pace, what is written before the start goes out then.
+ *
+ * @param pcm the frames, one sample each in the format of the options; copied.
+ * @param frames how many there are.
+ * @param timeout_ms how long to wait for room: 0 never blocks, -1 for ever.
+ * @param put gets how many were taken; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes with timeout_ms 0.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _TIMEOUT (no room), _STATE (stopped), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_write(voip_rtp_session *session,
+                                   const void *pcm,
+                                   size_t frames,
+                                   int32_t timeout_ms,
+                                   size_t *put);
+
+/**
+ * Waits until all that was written and all keys have been sent.
+ *
+ * @param timeout_ms 0 never blocks, -1 waits for ever.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _TIMEOUT, _STATE (stopped), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_drain(voip_rtp_session *session, int32_t timeout_ms);
+
+/**
+ * Forgets what was heard and not read, and what was written and not sent.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _STATE (stopped), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_flush(voip_rtp_session *session);
+
+/**
+ * Sends keys one after the other as telephone-event (RFC 4733); returns at once.
+ *
+ * @param digits of 0-9 * # A-D, `w` waits half a second, `,` two seconds; at most 256.
+ * @param duration_ms 40 to 5000, 0: 120.
+ * @param gap_ms pause after each, 20 to 5000, 0: 80.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _STATE (not started, stopped), _NOT_SUPPORTED (no telephone-event in the
+ *   payload map), _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_send_dtmf(voip_rtp_session *session,
+                                       const char *digits,
+                                       uint32_t duration_ms,
+                                       uint32_t gap_ms);
+
+/**
+ * Takes keys of the other side, oldest first, all that are there; waits for the first.
+ *
+ * @param digits gets them with a NUL.
+ * @param len bytes of the buffer, at least 2: `len - 1` keys at most.
+ * @param timeout_ms 0 never blocks, -1 waits for ever.
+ * @param count gets how many; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes with timeout_ms 0.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUFFER_TOO_SMALL, _TIMEOUT (none), _STATE (stopped and all taken), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_read_dtmf(voip_rtp_session *session,
+                                       char *digits,
+                                       size_t len,
+                                       int32_t timeout_ms,
+                                       size_t *count);
+
+/**
+ * Tells the counters; also after the stop while the handle lives.
+ *
+ * @param stats begins with `VOIP_RTP_SESSION_STATS_INIT`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_get_stats(voip_rtp_session *session, voip_rtp_session_stats *stats);
+
+/**
+ * Tells where the clock of the other side's stream stands, as its latest sender report says (RFC 3550 section 6.4.1).
+ *
+ * @param sync gets it; begins with `VOIP_RTP_SYNC_INIT`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size), _STATE (no sender report yet).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_get_sync(voip_rtp_session *session,
+                                      voip_rtp_sync *sync);
+
+/**
+ * Turns an RTP timestamp into the sender's wall clock.
+ *
+ * @param sync what `voip_rtp_session_get_sync` told, or a host's own out of a sender report: `ntp`, `rtp_timestamp` and
+ *   `clock_rate` count.
+ * @param timestamp within 2^31 ticks of the report's, to either side; the wrap at 2^32 is nothing special.
+ * @param ntp gets it: seconds since 1900 above, 1/2^32 s below.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (struct size), _RANGE (clock rate 0).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_ntp_of(const voip_rtp_sync *sync,
+                            uint32_t timestamp,
+                            uint64_t *ntp);
+
+/**
+ * Tells the local address and ports, for the SDP of whoever signals.
+ *
+ * @param address gets the address with a NUL; NULL only asks.
+ * @param len its bytes; 46 are always enough.
+ * @param needed gets how many are needed, with the NUL; may be NULL.
+ * @param rtp_port gets the port of RTP; may be NULL.
+ * @param rtcp_port gets that of RTCP, which is the same with rtcp-mux; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL, _STATE (no socket yet, or stopped).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_session_get_local_address(voip_rtp_session *session,
+                                               char *address,
+                                               size_t len,
+                                               size_t *needed,
+                                               int32_t *rtp_port,
+                                               int32_t *rtcp_port);
+
+/**
+ * Opens a socket for many sessions and runs them: on one thread for all, or when the host polls.
+ *
+ * A datagram finds its session by the address that it comes from and the SSRC of its sender, or by either alone where that is
+ * unambiguous; sessions without an address take who comes first. RTCP shares the port (RFC 5761).
+ * @param options NULL: all that `VOIP_RTP_MUX_OPTIONS_INIT` says. Copied.
+ * @param out gets the handle; free it with `voip_rtp_mux_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _ADDRESS_IN_USE, _SYSTEM, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_new(const voip_rtp_mux_options *options,
+                             voip_rtp_mux **out);
+
+/**
+ * Ends its sessions and frees a mux. Their callbacks have run when this returns; their handles stay the host's to free.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: for as long as a callback takes; in a driven one, while another thread polls it.
+ * Errors: VOIP_ERR_HANDLE, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_free(voip_rtp_mux *mux);
+
+/**
+ * Puts a session that has no socket yet on the mux. `voip_rtp_session_start` begins it then.
+ *
+ * Its own ports and `driven` of its options count no more, RTCP is on the port of RTP. The session's `remote_ssrc` helps to
+ * find its peer behind a NAT.
+ * @param session not bound and not started.
+ * @param address where it sends to and where its datagrams come from; NULL: that of its options, or who comes first.
+ * @param port of it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _RANGE, _STATE, _LIMIT (max_sessions).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_register(voip_rtp_mux *mux,
+                                  voip_rtp_session *session,
+                                  const char *address,
+                                  int32_t port);
+
+/**
+ * Stops a session and takes it off the mux, as `voip_rtp_session_stop` and `voip_rtp_session_free` do, too.
+ *
+ * @param session on this mux.
+ *
+ * Thread: any.
+ * Callback: no.
+ * Blocks: for as long as a callback of the session takes; in a driven one, while another thread polls it.
+ * Errors: VOIP_ERR_HANDLE, _STATE (not on this mux), _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_unregister(voip_rtp_mux *mux,
+                                    voip_rtp_session *session);
+
+/**
+ * Tells the local address and port.
+ *
+ * @param address gets the address with a NUL; NULL only asks.
+ * @param len its bytes; 46 are always enough.
+ * @param needed gets how many are needed, with the NUL; may be NULL.
+ * @param port gets the port; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_get_local_address(voip_rtp_mux *mux,
+                                           char *address,
+                                           size_t len,
+                                           size_t *needed,
+                                           int32_t *port);
+
+/**
+ * Tells the counters.
+ *
+ * @param stats begins with `VOIP_RTP_MUX_STATS_INIT`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT (struct size).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_get_stats(voip_rtp_mux *mux, voip_rtp_mux_stats *stats);
+
+/**
+ * Drives a mux that the host drives (`driven`): waits for something to do, and does it. Callbacks run in here.
+ *
+ * @param timeout_ms how long to wait; 0 never blocks, -1 for ever.
+ *
+ * Thread: any, one at a time (else VOIP_ERR_BUSY).
+ * Callback: no.
+ * Blocks: up to timeout_ms.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (not driven by the host), _BUSY, _SYSTEM, _IN_CALLBACK.
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_poll(voip_rtp_mux *mux,
+                              int32_t timeout_ms);
+
+/**
+ * Tells the descriptor that is readable when `voip_rtp_mux_poll` would find something to do, timers included.
+ *
+ * @param fd gets it; it is the library's to close.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (not driven by the host).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_get_fd(voip_rtp_mux *mux,
+                                int32_t *fd);
+
+/**
+ * Tells how long until something of a driven mux is due, for loops that have no descriptors.
+ *
+ * @param timeout_ms gets it, rounded up; -1 when nothing is.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (not driven by the host).
+ * Since: 0.1.0
+ */
+voip_status voip_rtp_mux_get_timeout(voip_rtp_mux *mux, int32_t *timeout_ms);
 
 /**
  * Counts the codecs of this build.

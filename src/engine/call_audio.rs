@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Each end behind its own lock, which is never held while waiting.
 pub struct AudioEnds {
     format: FormatCell,
-    reader: Mutex<AudioReader>,
+    pub(super) reader: Mutex<AudioReader>,
     pub(super) writer: Mutex<AudioWriter>,
 }
 
@@ -64,7 +64,7 @@ impl AudioEnds {
         }
     }
 
-    fn frames_of(&self, bytes: usize) -> Result<usize> {
+    pub(super) fn frames_of(&self, bytes: usize) -> Result<usize> {
         let size = self.format().bytes_per_frame().max(1);
         if bytes % size != 0 {
             let message = format!("{bytes} bytes are not a whole number of {size}-byte frames");
@@ -74,11 +74,11 @@ impl AudioEnds {
     }
 
     /// The part of `pcm` from frame `from` on.
-    fn after<'a>(&self, pcm: &'a mut [u8], from: usize) -> &'a mut [u8] {
+    pub(super) fn after<'a>(&self, pcm: &'a mut [u8], from: usize) -> &'a mut [u8] {
         pcm.get_mut(from * self.format().bytes_per_frame()..).unwrap_or_default()
     }
 
-    fn read_into(&self, reader: &mut AudioReader, pcm: &mut [u8]) -> usize {
+    pub(super) fn read_into(&self, reader: &mut AudioReader, pcm: &mut [u8]) -> usize {
         if self.format().sample == SampleFormat::S16 {
             // SAFETY: every pattern of bits is an i16.
             if let ([], samples, []) = unsafe { pcm.align_to_mut::<i16>() } {
@@ -101,7 +101,7 @@ impl AudioEnds {
         total
     }
 
-    fn write_from(&self, writer: &mut AudioWriter, pcm: &[u8]) -> usize {
+    pub(super) fn write_from(&self, writer: &mut AudioWriter, pcm: &[u8]) -> usize {
         if self.format().sample == SampleFormat::S16 {
             // SAFETY: every pattern of bits is an i16.
             if let ([], samples, []) = unsafe { pcm.align_to::<i16>() } {

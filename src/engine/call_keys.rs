@@ -150,7 +150,7 @@ fn take_keys(keys: &mut std::collections::VecDeque<u8>, buf: &mut [u8]) -> usize
     n
 }
 
-fn check_keys(digits: &str, duration_ms: u32, gap_ms: u32) -> Result<()> {
+pub(super) fn check_keys(digits: &str, duration_ms: u32, gap_ms: u32) -> Result<()> {
     let argument = |message| Err(Error::new(ErrorKind::Argument, message));
     if digits.is_empty() || digits.len() > MAX_DIGITS {
         return argument(format!("{} keys at once, 1 to {MAX_DIGITS} are possible", digits.len()));

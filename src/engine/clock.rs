@@ -1,9 +1,11 @@
 //! The clock (CLOCK_MONOTONIC as `Time`) and the CSPRNG that the layers below are handed.
 
 use super::call::Timeout;
+use crate::proto::rtcp::NtpTime;
 use crate::util::{Rng, Time};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Nanoseconds of CLOCK_MONOTONIC: the same origin that timerfd and futex deadlines count from.
 pub fn now() -> Time {
@@ -12,6 +14,12 @@ pub fn now() -> Time {
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut ts) };
     let seconds = u64::try_from(ts.tv_sec).unwrap_or(0);
     Time::from_nanos(seconds.saturating_mul(1_000_000_000).saturating_add(ts.tv_nsec as u64))
+}
+
+/// The wall clock, as RTCP carries it.
+pub fn wall() -> NtpTime {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    NtpTime::from_unix(since_epoch)
 }
 
 /// Turns the kernel's stamps of arrivals, which are in CLOCK_REALTIME, into instants of ours.

@@ -108,6 +108,13 @@ impl Epoll {
     }
 }
 
+/// Readable while something is ready: for a host's loop.
+impl AsRawFd for Epoll {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
 /// Waits until the descriptor is readable or the time is over; nothing else ends it.
 pub fn wait_readable(fd: RawFd, timeout: Duration) {
     let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };

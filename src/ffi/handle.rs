@@ -39,6 +39,8 @@ const NOUNS: &[(u8, &str)] = &[
     (b'k' | 0x80, "codec"),
     (b'b' | 0x80, "PCM buffer"),
     (b'w' | 0x80, "WAV"),
+    (b'r' | 0x80, "RTP session"),
+    (b'x' | 0x80, "RTP mux"),
 ];
 
 pub(crate) struct Table<T> {

@@ -79,6 +79,8 @@ macro_rules! kind {
     };
 }
 
+pub(crate) use kind;
+
 kind!(Config, voip_config, b'c', "config");
 kind!(AccountSettings, voip_account_config, b'a', "account config");
 kind!(PhoneObject, voip_phone, b'P', "phone");

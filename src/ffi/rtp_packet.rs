@@ -92,7 +92,11 @@ pub unsafe extern "C" fn voip_packet_classify(data: *const u8, len: usize) -> i3
     }
     // SAFETY: not NULL, `len` bytes are readable by the caller's promise.
     let bytes = unsafe { std::slice::from_raw_parts(data, len.min(2)) };
-    (match classify(bytes) {
+    kind_of(classify(bytes)) as i32
+}
+
+pub(crate) fn kind_of(kind: PacketKind) -> voip_packet_kind {
+    match kind {
         PacketKind::Stun => voip_packet_kind::VOIP_PACKET_STUN,
         PacketKind::Zrtp => voip_packet_kind::VOIP_PACKET_ZRTP,
         PacketKind::Dtls => voip_packet_kind::VOIP_PACKET_DTLS,
@@ -100,7 +104,7 @@ pub unsafe extern "C" fn voip_packet_classify(data: *const u8, len: usize) -> i3
         PacketKind::Rtp => voip_packet_kind::VOIP_PACKET_RTP,
         PacketKind::Rtcp => voip_packet_kind::VOIP_PACKET_RTCP,
         PacketKind::Unknown => voip_packet_kind::VOIP_PACKET_UNKNOWN,
-    }) as i32
+    }
 }
 
 /// Parses one packet into a view of the host's bytes (RFC 3550 section 5.1). Version, CSRC list, extension and padding are

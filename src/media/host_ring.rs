@@ -5,8 +5,12 @@
 //! when received audio had to be thrown away since the ring was full, the ring is marked stale, and the
 //! reader forgets what is in it before it reads on. A host that comes back from a pause hears what is said
 //! now, not what was said then. The marks are two atomic words shared by both ends.
+//!
+//! A host that wants to know where the audio stands in the stream's time has stamps beside it: see
+//! [`super::stamps`].
 
 use super::ring::{ring, RingReader, RingWriter};
+use super::stamps::{stamps, StampReader, StampWriter};
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -28,6 +32,7 @@ pub struct SessionAudio {
     forgotten: u64,
     /// What was forgotten last: after this many written frames, up to that many.
     cut: Option<(u64, u64)>,
+    stamps: Option<Box<StampWriter>>,
 }
 
 #[derive(Default, Debug)]
@@ -43,10 +48,25 @@ pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, Hos
     let marks = Arc::new(Marks::default());
     let (received, reader) = ring(read_frames);
     let (writer, to_send) = ring(write_frames);
-    let session = SessionAudio { received, to_send, marks: marks.clone(), taken: 0, forgotten: 0, cut: None };
-    let reader = AudioReader { ring: reader, marks: marks.clone() };
+    let session = SessionAudio {
+        received,
+        to_send,
+        marks: marks.clone(),
+        taken: 0,
+        forgotten: 0,
+        cut: None,
+        stamps: None,
+    };
+    let reader = AudioReader { ring: reader, marks: marks.clone(), stamps: None };
     let writer = AudioWriter { ring: writer, marks, written: 0 };
     (session, HostAudio { reader, writer })
+}
+
+/// From now on received audio carries its RTP timestamps: [`AudioReader::read_timed`].
+pub fn add_stamps(session: &mut SessionAudio, reader: &mut AudioReader, host_rate: u32) {
+    let (writer, stamps) = stamps(host_rate);
+    session.stamps = Some(Box::new(writer));
+    reader.stamps = Some(stamps);
 }
 
 /// Received audio, for the host.
@@ -54,6 +74,7 @@ pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, Hos
 pub struct AudioReader {
     ring: RingReader,
     marks: Arc<Marks>,
+    stamps: Option<StampReader>,
 }
 
 impl AudioReader {
@@ -66,7 +87,35 @@ impl AudioReader {
     /// Takes up to `out.len()` frames; how many. Empty is empty: nothing is made up.
     pub fn read(&mut self, out: &mut [i16]) -> usize {
         self.forget_stale();
-        self.ring.pop(out)
+        self.take(out)
+    }
+    fn take(&mut self, out: &mut [i16]) -> usize {
+        let n = self.ring.pop(out);
+        self.passed(n);
+        n
+    }
+    fn passed(&mut self, frames: usize) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.passed(frames);
+        }
+    }
+    /// The RTP timestamp of the next frame (None: nothing is there, or nobody has stamped it), and how many frames
+    /// can be read that follow it without a jump.
+    pub fn next_timed(&mut self) -> (Option<u32>, usize) {
+        let available = self.available();
+        match &mut self.stamps {
+            Some(stamps) => {
+                let (timestamp, follow) = stamps.now();
+                (timestamp.filter(|_| available > 0), available.min(follow))
+            }
+            None => (None, available),
+        }
+    }
+    /// As `read`, with the timestamp of the first frame; ends where the timestamps jump.
+    pub fn read_timed(&mut self, out: &mut [i16]) -> (usize, Option<u32>) {
+        let (timestamp, follow) = self.next_timed();
+        let most = out.len().min(follow);
+        (self.read(&mut out[..most]), timestamp)
     }
     /// Frames that a read would give.
     pub fn available(&mut self) -> usize {
@@ -75,7 +124,9 @@ impl AudioReader {
     }
     /// Forgets everything received so far; how many frames that were.
     pub fn clear(&mut self) -> usize {
-        self.ring.skip(usize::MAX)
+        let n = self.ring.skip(usize::MAX);
+        self.passed(n);
+        n
     }
     /// The session is gone: what is available is all there will be.
     pub fn is_closed(&self) -> bool {
@@ -128,11 +179,23 @@ impl AudioWriter {
 impl SessionAudio {
     /// Hands received frames to the host; how many had to be thrown away.
     pub fn deliver(&mut self, frames: &[i16]) -> usize {
-        if self.received.push_all(frames) {
+        let stamped = self.stamps.as_mut().is_none_or(|s| s.publish());
+        let pushed = stamped && self.received.push_all(frames);
+        if let Some(stamps) = &mut self.stamps {
+            stamps.passed(frames.len(), pushed);
+        }
+        if pushed {
             return 0;
         }
         self.marks.stale.store(true, Ordering::Release);
         frames.len()
+    }
+
+    /// The next frame delivered has this RTP timestamp, on a clock of so many ticks a second.
+    pub fn stamp(&mut self, timestamp: u32, clock_rate: u32) {
+        if let Some(stamps) = &mut self.stamps {
+            stamps.set(timestamp, clock_rate);
+        }
     }
 
     /// Takes up to `out.len()` frames of what the host wrote; how many.

@@ -301,6 +301,9 @@ impl JitterBuffer {
     pub fn payload_type(&self, slot: usize) -> u8 {
         self.slots[slot].payload_type
     }
+    pub fn timestamp(&self, slot: usize) -> Timestamp {
+        self.slots[slot].timestamp
+    }
     pub fn arrival(&self, slot: usize) -> Time {
         self.slots[slot].arrival
     }

@@ -19,12 +19,14 @@ mod send;
 mod tap;
 mod voice;
 
-use super::host_ring::{host_rings, HostAudio, SessionAudio};
+use super::host_ring::{add_stamps, host_rings, AudioReader, HostAudio, SessionAudio};
 use super::params::{Levels, MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams, Wake};
 use super::player::{PlaySource, Player};
 use super::recorder::RecordTap;
+use super::reporter::{Heard, Said};
 use super::resample::RATES;
 use super::vad::VadConfig;
+use crate::proto::rtp::RtpHeader;
 use crate::util::{Duration, Rng, Time};
 use core::net::SocketAddr;
 use early::Early;
@@ -141,6 +143,19 @@ impl Session {
             drained: true,
         };
         (session, host)
+    }
+
+    /// Sets what begins at random otherwise; before `configure`.
+    pub fn set_start(&mut self, ssrc: Option<u32>, sequence: Option<u16>, timestamp: Option<u32>) {
+        self.start.ssrc = ssrc.unwrap_or(self.start.ssrc);
+        self.start.sequence = sequence.unwrap_or(self.start.sequence);
+        self.start.timestamp = timestamp.unwrap_or(self.start.timestamp);
+        self.stats.local_ssrc = self.start.ssrc;
+    }
+
+    /// Has what `reader` (this session's) reads carry RTP timestamps.
+    pub fn stamp_audio(&mut self, reader: &mut AudioReader) {
+        add_stamps(&mut self.audio, reader, self.config.host_rate);
     }
 
     /// First description, or a new one. On error everything stays as it was.
@@ -420,6 +435,24 @@ impl Session {
     }
     pub fn host_rate(&self) -> u32 {
         self.config.host_rate
+    }
+    /// Where packets go; None: nowhere yet.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.stream.as_ref().and_then(|s| s.receive.destination())
+    }
+    /// For a sender report at `now`; None before anything was sent.
+    pub fn said(&self, now: Time) -> Option<Said> {
+        let stream = self.stream.as_ref().filter(|_| self.stats.tx_packets > 0)?;
+        let headers = self.stats.tx_packets * RtpHeader::LEN as u64;
+        Some(Said {
+            packets: self.stats.tx_packets as u32,
+            octets: self.stats.tx_bytes.saturating_sub(headers) as u32,
+            rtp_timestamp: stream.send.timestamp_at(now),
+        })
+    }
+    /// For a report block about the peer.
+    pub fn heard(&self) -> Option<Heard> {
+        self.stream.as_ref().and_then(|s| s.receive.heard())
     }
 
     /// Bytes that this session holds on the heap beside its rings, and itself.

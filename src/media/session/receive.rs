@@ -11,6 +11,7 @@ use crate::media::latch::{Judged, Latch};
 use crate::media::meter::Level;
 use crate::media::params::{MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams};
 use crate::media::playout::Playout;
+use crate::media::reporter::Heard;
 use crate::media::resample::Resampler;
 use crate::proto::rtp::{
     classify, ExtendedSequence, PacketKind, RtpPacket, SequenceNumber, SequenceTracker, TelephoneEvent,
@@ -482,6 +483,7 @@ impl Receive {
         let Some(decoding) = &self.decoding else { return };
         let codec = decoding.codec;
         let samples = codec.samples_in(len).max(1);
+        session.audio.stamp(self.stamp_of(slot), codec.clock_rate);
         match samples {
             ..=USUAL => self.decode::<USUAL>(session, slot),
             ..=SMALL => self.decode::<SMALL>(session, slot),
@@ -495,6 +497,15 @@ impl Receive {
         self.jitter.release(slot, self.frame_ticks);
         self.playout.advance(self.frame);
         self.made_up = 0;
+    }
+
+    /// The RTP timestamp of the first frame that the host gets of this packet: the resampler holds some back.
+    fn stamp_of(&self, slot: usize) -> u32 {
+        let delay = self.decoding.as_ref().map_or(0, |d| {
+            let frames = d.to_host.as_ref().map_or(0, Resampler::delay);
+            d.codec.samples_to_ticks(frames)
+        });
+        self.jitter.timestamp(slot).0.wrapping_sub(delay)
     }
 
     fn decode<const N: usize>(&mut self, session: &mut Session, slot: usize) {
@@ -530,6 +541,19 @@ impl Receive {
             stats.rx_lost += source.tracker.lost();
             stats.rx_jitter_us = source.jitter().as_micros() as u32;
         }
+    }
+
+    /// What a report says about the source; None before its first valid packet.
+    pub fn heard(&self) -> Option<Heard> {
+        let source = self.source.as_ref().filter(|s| s.tracker.expected() > 0)?;
+        Some(Heard {
+            ssrc: source.ssrc,
+            highest: source.tracker.highest(),
+            expected: source.tracker.expected(),
+            received: source.tracker.received(),
+            jitter: source.jitter_q4 >> 4,
+            clock_rate: source.clock_rate,
+        })
     }
 
     pub fn finish(&mut self, stats: &mut MediaStats, events: &mut Events) {

@@ -141,6 +141,12 @@ impl Send {
     pub fn next(&self) -> Time {
         self.next
     }
+    /// What the stream's clock shows at `now`: the instant of a send tick has the timestamp of its packet.
+    pub fn timestamp_at(&self, now: Time) -> u32 {
+        let ticks = |d: Duration| (d.as_nanos() * u128::from(self.codec.clock_rate) / 1_000_000_000) as u32;
+        let ahead = ticks(now.since(self.next));
+        self.timestamp.0.wrapping_add(ahead).wrapping_sub(ticks(self.next.since(now)))
+    }
     pub fn audio_rate(&self) -> u32 {
         self.codec.audio_rate
     }

@@ -29,6 +29,12 @@ impl NtpTime {
     pub const fn compact(self) -> u32 {
         (self.0 >> 16) as u32
     }
+    /// So much earlier.
+    #[must_use]
+    pub fn before(self, ago: Duration) -> NtpTime {
+        let units = (ago.as_nanos() << 32) / 1_000_000_000;
+        NtpTime(self.0.wrapping_sub(units as u64))
+    }
     /// How long after `earlier`, across the wrap; zero if it is not after it.
     pub fn since(self, earlier: NtpTime) -> Duration {
         let units = self.0.wrapping_sub(earlier.0) as i64;

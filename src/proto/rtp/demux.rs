@@ -14,6 +14,7 @@
 //! of an entry when it goes. Strangers choose addresses and SSRCs, so the hash is keyed with what the caller's
 //! random source gave.
 
+use super::classify::{classify, PacketKind};
 use crate::util::Rng;
 use core::hash::{BuildHasher, Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
@@ -29,6 +30,17 @@ pub enum Route {
     Learned(u64),
     /// Nobody's.
     Unknown,
+}
+
+/// The SSRC of who sent a datagram of RTP or RTCP; None: it is something else, or too short to say.
+pub fn sender_ssrc(datagram: &[u8]) -> Option<u32> {
+    let at = match classify(datagram) {
+        PacketKind::Rtp => 8,
+        PacketKind::Rtcp => 4,
+        _ => return None,
+    };
+    let bytes = datagram.get(at..at + 4)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }
 
 pub struct Demux {

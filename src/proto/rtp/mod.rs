@@ -13,7 +13,7 @@ pub mod sequence;
 pub mod telephone_event;
 
 pub use classify::{classify, PacketKind};
-pub use demux::{Demux, Route};
+pub use demux::{sender_ssrc, Demux, Route};
 pub use extension::{ExtensionElement, ExtensionElements};
 pub use packet::{PacketError, RtpBuilder, RtpHeader, RtpPacket, MAX_CSRCS};
 pub use payload::{MediaKind, PayloadError, PayloadFormat, StaticPayload};
