@@ -11,7 +11,7 @@ SECONDS = int(os.environ.get("SOAK_SECONDS", 600))
 
 def run(house):
     for name, host in (("a socket each", []), ("4 shared sockets", ["sockets=4"])):
-        cost = carry.checked(house.calls(carry.MIDDLE, host), f"{carry.MIDDLE} calls")["us_pair"]
+        cost = carry.steady(house, carry.MIDDLE, host)["us_pair"]
         count = int(0.8 / (cost * 50 / 1e6) / 100) * 100
         figures = house.calls(count, host, ["linger=40"], window=SECONDS, settle=5)
         house.add(f"{count} calls, {name}, {SECONDS} s: delivered", min(figures["delivered"], carry.delivered_in(figures)), "%", least=99.999)
