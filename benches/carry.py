@@ -1,6 +1,7 @@
 """What the rows about calls that last have in common: cost beside the floor, the straight line, 80 % of the maximum."""
 
 import statistics
+import time
 
 from house import Failure, Skip
 
@@ -85,3 +86,23 @@ def beside(house, what, cost, peer):
         house.add(what, cost, "us", peer.__name__.replace("_", " "), house.once(peer.__name__, peer))
     except (Skip, Failure) as why:
         house.absent(what, why)
+
+
+def between(house, count, host=(), seconds=3):
+    """Calls between two phones in one process: microseconds of CPU a pair of frames, and percent heard whole."""
+    process, _ = house.host(f"pair={count}", f"calls={count + 100}", *host)
+    with process:
+        process.line(30)
+        time.sleep(1.5)
+        before, began, cpu = order(process), time.monotonic(), process.cpu()
+        time.sleep(seconds)
+        cpu, wall, after = process.cpu() - cpu, time.monotonic() - began, order(process)
+    good, bad = (sum(after[k] - before[k] for k in keys) for keys in (["good"], ["broken", "gaps", "foreign", "silent"]))
+    if good < 0.9 * wall * 50 * 2 * count:
+        raise Failure(f"only {good} good frames in {wall:.1f} s")
+    return cpu / wall / (2 * count) / 50 * 1e6, 100 * good / (good + bad)
+
+
+def order(process):
+    process.say("stats")
+    return process.answer(10)

@@ -5,6 +5,7 @@
  *   host registrar=HOST:PORT accounts=N [expires=S] ...                one phone with many accounts
  *   host idle=1 [registrar=HOST:PORT]                                  one phone that waits
  * audio=full: one thread reads every frame that came and writes one to send, each call at its own time in the 20 ms.
+ * srtp=1: encrypted, keys in the SDP. record=FOLDER: each call into a file there. codecs=NAMES.
  * sockets=K: shared sockets (skipped with status 77 while the library has none). jitter=MIN: of the receive buffer.
  * Says `ready PORT`, obeys lines on standard input (`stats`, else or end of file: quit), and ends with a line of JSON. */
 #include "bench.h"
@@ -39,6 +40,7 @@ static struct {
     struct totals totals;
     _Atomic int quit, answered, ended, up, registered, failed;
     int audio, pair, refuse;
+    const char *record;
     double dial_s, dial_cpu_s;
     sem_t room;
     int16_t linear[256];
@@ -161,6 +163,12 @@ static void line_up(voip_call *call)
         if (!pthread_create(&thread, NULL, echo_thread, call)) pthread_detach(thread);
         return;
     }
+    if (app.record) {
+        static _Atomic int files;
+        char path[512];
+        snprintf(path, sizeof path, "%s/%d.wav", app.record, files++);
+        check("record", voip_call_record_start(call, path, NULL));
+    }
     if (app.audio != AUDIO_FULL) return;
     for (int i = 0; i < LINES; i++) {
         if (atomic_load_explicit(&app.lines[i], memory_order_relaxed)) continue;
@@ -227,6 +235,7 @@ static voip_phone *start_phone(int argc, char **argv, int dials, char *address, 
     check("codecs", voip_config_set_codecs(config, word(argc, argv, "codecs", "PCMU")));
     check("ports", voip_config_set_rtp_ports(config, 2000, 65534));
     check("buffers", voip_config_set_audio_buffers(config, 200, 200));
+    if (number(argc, argv, "srtp", 0) != 0) check("srtp", voip_config_set_srtp(config, VOIP_SRTP_MODE_MANDATORY));
     if (jitter >= 0) check("jitter", voip_config_set_jitter(config, (uint32_t)jitter, 200));
     if (sockets) {
         if (!voip_config_set_media_sockets) exit(77);
@@ -323,6 +332,7 @@ int main(int argc, char **argv)
 
     raise_descriptors();
     make_tables();
+    app.record = word(argc, argv, "record", NULL);
     app.refuse = (int)number(argc, argv, "refuse", 0);
     app.pair = (int)number(argc, argv, "pair", 0);
     app.audio = !strcmp(audio, "full") ? AUDIO_FULL : !strcmp(audio, "echo") ? AUDIO_ECHO : AUDIO_NONE;
