@@ -28,8 +28,8 @@ pub(super) fn masked(bytes: &[u8]) -> String {
             continue;
         }
         hiding = false;
-        if let Some(kind) = key_line(line) {
-            out.push_str(kind);
+        if let Some(harmless) = before_key(line) {
+            out.push_str(harmless);
             out.push_str("***\r\n");
             continue;
         }
@@ -49,10 +49,15 @@ fn is_secret(name: &str) -> bool {
     name.eq_ignore_ascii_case("authorization") || name.eq_ignore_ascii_case("proxy-authorization")
 }
 
-/// The beginning of a line that carries a key.
-fn key_line(line: &str) -> Option<&str> {
-    let kinds = ["a=crypto:", "k="];
-    kinds.iter().find_map(|kind| line.get(..kind.len()).filter(|start| start.eq_ignore_ascii_case(kind)))
+/// The harmless beginning of a line that carries a key: tag and suite of a crypto line stay.
+fn before_key(line: &str) -> Option<&str> {
+    let begins = |kind: &str| line.get(..kind.len()).is_some_and(|start| start.eq_ignore_ascii_case(kind));
+    if begins("k=") {
+        return line.get(..2);
+    }
+    let crypto = "a=crypto:";
+    let inline = line.as_bytes().windows(7).position(|w| w.eq_ignore_ascii_case(b"inline:"));
+    begins(crypto).then(|| line.get(..inline.unwrap_or(crypto.len()).max(crypto.len()))).flatten()
 }
 
 #[cfg(test)]
@@ -61,8 +66,10 @@ mod tests {
 
     #[test]
     fn keys_of_a_description_never_reach_the_log() {
-        let text = masked(b"s=-\r\nA=Crypto:1 AES inline:geheim\r\nk=clear:secret\r\na=sendrecv\r\n");
-        assert_eq!(text, "s=-\r\nA=Crypto:***\r\nk=***\r\na=sendrecv\r\n");
+        let text = masked(
+            b"s=-\r\nA=Crypto:1 AES Inline:geheim\r\na=crypto:2 AES geheim\r\nk=clear:secret\r\na=sendrecv\r\n",
+        );
+        assert_eq!(text, "s=-\r\nA=Crypto:1 AES ***\r\na=crypto:***\r\nk=***\r\na=sendrecv\r\n");
     }
 
     #[test]

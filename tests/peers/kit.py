@@ -252,7 +252,7 @@ def wait_for_options(process, port, host="127.0.0.1"):
 class Baresip(Process):
     """A headless baresip that plays a tone into the call and records what it hears."""
 
-    def __init__(self, kit, name, tone=1000, account=None, answer="auto", codecs="pcmu,pcma"):
+    def __init__(self, kit, name, tone=1000, account=None, answer="auto", codecs="pcmu,pcma", encryption=""):
         self.port, self.control = Ports.take(), Ports.take()
         rtp = Ports.take(count=20)
         folder = kit.folder(name)
@@ -265,6 +265,8 @@ class Baresip(Process):
             )
         else:
             line = f"<sip:{name}@127.0.0.1:{self.port}>;regint=0"
+        if encryption:
+            line += f";mediaenc={encryption}"
         (folder / "accounts").write_text(f"{line};answermode={answer};audio_codecs={codecs}\n")
         (folder / "contacts").write_text("")
         (folder / "config").write_text(
@@ -287,6 +289,7 @@ module g711.so
 module ausine.so
 module aubridge.so
 module sndfile.so
+module srtp.so
 module_tmp uuid.so
 module_tmp account.so
 module_app menu.so
