@@ -321,7 +321,8 @@ impl World {
             Event::AccountStatus { .. }
             | Event::AccountRemoved { .. }
             | Event::Message { .. }
-            | Event::MessageResult { .. } => return,
+            | Event::MessageResult { .. }
+            | Event::PublicAddress { .. } => return,
             Event::IncomingCall { call, .. } => {
                 let life = self.lives.entry(call).or_default();
                 assert!(!life.known, "{call:?} is not new");

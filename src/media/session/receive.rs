@@ -485,8 +485,8 @@ impl Receive {
         let samples = codec.samples_in(len).max(1);
         session.audio.stamp(self.stamp_of(slot), codec.clock_rate);
         match samples {
-            ..=USUAL => self.decode::<USUAL>(session, slot),
-            ..=SMALL => self.decode::<SMALL>(session, slot),
+            n if n <= USUAL => self.decode::<USUAL>(session, slot),
+            n if n <= SMALL => self.decode::<SMALL>(session, slot),
             _ => self.decode::<LARGE>(session, slot),
         }
         self.frame_ticks = codec.samples_to_ticks(samples).max(1);

@@ -206,8 +206,8 @@ impl Send {
         }
         while self.next <= now {
             match self.frame_samples {
-                ..=USUAL => self.tick::<USUAL, { 336 + ROOM }>(session, receive.destination(), out),
-                ..=SMALL => self.tick::<SMALL, { 976 + ROOM }>(session, receive.destination(), out),
+                n if n <= USUAL => self.tick::<USUAL, { 336 + ROOM }>(session, receive.destination(), out),
+                n if n <= SMALL => self.tick::<SMALL, { 976 + ROOM }>(session, receive.destination(), out),
                 _ => self.tick::<LARGE, { RtpHeader::LEN + MAX_PAYLOAD + ROOM }>(
                     session,
                     receive.destination(),
