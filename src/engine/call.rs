@@ -15,7 +15,7 @@ use crate::proto::sdp::Direction;
 use crate::proto::sip::Message;
 use crate::proto::srtp::Profile;
 use crate::ua::{AccountId, CallDirection, CallId, CallInfo, CallState, Command, EndInfo};
-use crate::util::Time;
+use crate::util::{prefetch, Time};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicU8, AtomicUsize, Ordering};
@@ -53,13 +53,20 @@ pub struct CallShared {
     pub(super) keys_negotiated: AtomicBool,
     /// Plays and keys posted and not over.
     jobs: AtomicUsize,
-    drained: AtomicBool,
     media_over: AtomicBool,
+    published: Mutex<MediaStats>,
+    hot: Hot,
+}
+
+/// What the worker writes at every tick, in one cache line of its own.
+#[derive(Default)]
+#[repr(align(64))]
+pub(super) struct Hot {
+    drained: AtomicBool,
     /// `Levels` in one word.
     levels: AtomicU64,
-    published: Mutex<MediaStats>,
     /// Notified at every change that a host may wait for.
-    pub(super) signal: Signal,
+    signal: Signal,
 }
 
 #[derive(Default)]
@@ -149,11 +156,9 @@ impl Call {
             audio: AudioEnds::new(format, audio),
             keys_negotiated: AtomicBool::new(false),
             jobs: AtomicUsize::new(0),
-            drained: AtomicBool::new(true),
             media_over: AtomicBool::new(false),
-            levels: AtomicU64::new(0),
             published: Mutex::new(MediaStats::default()),
-            signal: Signal::new(),
+            hot: Hot { drained: AtomicBool::new(true), ..Hot::default() },
             link,
         }))
     }
@@ -190,7 +195,7 @@ impl Call {
             }
             (now == CallState::Ended).then(|| Err(call_ended()))
         };
-        self.0.signal.wait(clock::deadline(timeout), arrived).unwrap_or_else(|| Err(timed_out()))
+        self.0.hot.signal.wait(clock::deadline(timeout), arrived).unwrap_or_else(|| Err(timed_out()))
     }
 
     pub fn end_info(&self) -> Option<EndInfo> {
@@ -411,12 +416,15 @@ impl Call {
         *lock(&self.0.published)
     }
     pub(super) fn levels(&self) -> Levels {
-        Levels::from_u64(self.0.levels.load(Ordering::Relaxed))
+        Levels::from_u64(self.0.hot.levels.load(Ordering::Relaxed))
     }
 }
 
 /// Written by the control thread.
 impl CallShared {
+    pub(super) fn signal(&self) -> &Signal {
+        &self.hot.signal
+    }
     pub(super) fn set_info(&self, info: CallInfo) {
         lock(&self.facts).info = Some(info);
     }
@@ -443,7 +451,7 @@ impl CallShared {
             self.reached.fetch_max(state as i32, Ordering::AcqRel);
         }
         self.state.store(state as i32, Ordering::Release);
-        self.signal.notify();
+        self.hot.signal.notify();
     }
     pub(super) fn set_ended(&self, end: EndInfo) {
         let code = end.sip_code;
@@ -453,10 +461,14 @@ impl CallShared {
         self.set_state(CallState::Ended, code);
     }
 
+    /// For a worker that will publish soon.
+    pub(super) fn prefetch(&self) {
+        prefetch(&self.hot);
+    }
     /// Written by the media worker. True if a host may have waited for it.
     pub(super) fn publish(&self, drained: bool, levels: Levels) -> bool {
-        self.levels.store(levels.to_u64(), Ordering::Relaxed);
-        self.drained.swap(drained, Ordering::AcqRel) != drained
+        self.hot.levels.store(levels.to_u64(), Ordering::Relaxed);
+        self.hot.drained.swap(drained, Ordering::AcqRel) != drained
     }
     /// False: a host reads the counters right now. The worker never waits for it.
     pub(super) fn publish_stats(&self, read: impl FnOnce() -> MediaStats) -> bool {
@@ -469,8 +481,8 @@ impl CallShared {
     }
     pub(super) fn media_closed(&self) {
         self.media_over.store(true, Ordering::Release);
-        self.drained.store(true, Ordering::Release);
-        self.signal.notify();
+        self.hot.drained.store(true, Ordering::Release);
+        self.hot.signal.notify();
     }
 
     pub(super) fn media_is_over(&self) -> bool {
@@ -481,10 +493,10 @@ impl CallShared {
     }
     pub(super) fn job_done(&self) {
         let _ = self.jobs.fetch_update(Ordering::AcqRel, Ordering::Acquire, |n| n.checked_sub(1));
-        self.signal.notify();
+        self.hot.signal.notify();
     }
     pub(super) fn is_idle(&self) -> bool {
-        self.jobs.load(Ordering::Acquire) == 0 && self.drained.load(Ordering::Acquire)
+        self.jobs.load(Ordering::Acquire) == 0 && self.hot.drained.load(Ordering::Acquire)
     }
 }
 

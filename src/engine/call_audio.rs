@@ -166,7 +166,7 @@ impl Call {
         let shared = self.shared();
         let wanted = shared.audio.frames_of(pcm.len())?;
         let mut got = 0;
-        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+        let outcome = shared.signal().wait(clock::deadline(timeout), || {
             // Asked before the ring: what came before the end is read after it.
             let over = shared.media_is_over();
             let rest = shared.audio.after(pcm, got);
@@ -202,7 +202,7 @@ impl Call {
         let wanted = shared.audio.frames_of(pcm.len())?;
         let size = shared.audio.format().bytes_per_frame();
         let mut put = 0;
-        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+        let outcome = shared.signal().wait(clock::deadline(timeout), || {
             if shared.media_is_over() {
                 return Some(Err(call_ended()));
             }
@@ -266,7 +266,7 @@ impl Call {
         }
         let shared = self.shared();
         let empty = || lock(&shared.audio.writer).pending() == 0 && shared.is_idle();
-        let outcome = shared.signal.wait(clock::deadline(timeout), || {
+        let outcome = shared.signal().wait(clock::deadline(timeout), || {
             if shared.media_is_over() {
                 return Some(Err(call_ended()));
             }

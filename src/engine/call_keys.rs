@@ -81,7 +81,7 @@ impl Call {
             return Ok(0);
         }
         let shared = self.shared();
-        let taken = shared.signal.wait(deadline, || {
+        let taken = shared.signal().wait(deadline, || {
             let over = self.has_ended();
             let n = take_keys(&mut lock(&shared.keys), buf);
             if n > 0 {
@@ -138,7 +138,7 @@ impl Call {
             }
             keys.push_back(key as u8);
         }
-        self.shared().signal.notify();
+        self.shared().signal().notify();
     }
 }
 

@@ -40,6 +40,7 @@ mod rtp_pump;
 mod rtp_session;
 mod rtp_shared;
 mod signal;
+mod spread;
 mod stream;
 pub mod stun_query;
 pub mod thread;

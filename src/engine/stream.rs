@@ -24,6 +24,8 @@ pub struct Stream {
     ipv6: bool,
     /// The socket is read when the session plays, and not watched.
     pub by_tick: bool,
+    /// Where in the packet interval it plays, while it is read by ticks.
+    pub place: Option<usize>,
     /// What the wheel has for it; other entries are stale.
     pub due: Option<Time>,
     /// When the host may see the counters next.
@@ -51,6 +53,7 @@ impl Stream {
             socket,
             ipv6,
             by_tick: false,
+            place: None,
             due: None,
             stats_publish: Time::ZERO,
             stats_every: Duration::ZERO,
@@ -61,6 +64,13 @@ impl Stream {
 
     pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+    /// See `Session::prefetch`.
+    pub fn prefetch(&self, step: u8) {
+        if step == 0 {
+            self.call.shared().prefetch();
+        }
+        self.session.prefetch(step);
     }
     pub fn next_deadline(&self) -> Option<Time> {
         earlier(self.session.next_deadline(), self.stats_due)
@@ -103,7 +113,7 @@ impl Stream {
             self.stats_publish = now + STATS_EVERY;
         }
         if wake.readable || wake.writable || wake.drained || changed {
-            shared.signal.notify();
+            shared.signal().notify();
         }
     }
     /// Whatever is published next includes the counters.

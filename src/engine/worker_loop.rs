@@ -12,13 +12,14 @@ use super::error::Result;
 use super::fd::Wake;
 use super::link::Link;
 use super::receiver::Receiver;
+use super::spread::{Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
 use super::udp;
 use super::worker::{Opening, Report, Reports, ToWorker};
 use crate::media::MediaEvent;
 use crate::ua::CallId;
-use crate::util::{Key, Slab, Time, Wheel, SLOT};
+use crate::util::{prefetch, Key, Slab, Time, Wheel, SLOT};
 use crossbeam_channel as channel;
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
@@ -33,8 +34,6 @@ const DATAGRAM_BYTES: usize = 2048;
 const COMMANDS: usize = 256;
 /// Sockets that one look finds ready.
 const READY: usize = 1024;
-/// From so many streams on, sockets are looked at once a slot instead of at each packet.
-const CROWD: usize = 24;
 /// Streams that are run by one reading of the clock.
 const CLOCK_EVERY: usize = 16;
 
@@ -51,6 +50,7 @@ pub struct Worker {
     streams: Slab<Box<Stream>>,
     keys: HashMap<CallId, Key>,
     wheel: Wheel,
+    spread: Spread,
     /// What fires in this turn; empty between turns.
     due: Vec<(Time, Key)>,
     /// The clocks as this turn reads them.
@@ -91,6 +91,7 @@ impl Worker {
             streams: Slab::new(),
             keys: HashMap::new(),
             wheel: Wheel::new(clock::now()),
+            spread: Spread::default(),
             due: Vec::new(),
             stamps: Stamps::take(),
             more: Vec::new(),
@@ -221,7 +222,13 @@ impl Worker {
     }
 
     fn open(&mut self, opening: Opening) {
-        let stream = Box::new(Stream::new(opening));
+        let mut stream = Box::new(Stream::new(opening));
+        if self.streams.len() >= CROWD {
+            stream.session.set_send_phase(self.spread.send_phase());
+        }
+        if self.streams.len() >= THRONG {
+            stream.session.set_turnaround(Duration::ZERO);
+        }
         let (id, fd) = (stream.id, stream.fd());
         let key = self.streams.insert(stream);
         self.keys.insert(id, key);
@@ -299,21 +306,38 @@ impl Worker {
         let mut due = std::mem::take(&mut self.due);
         self.stamps = Stamps::take();
         self.wheel.due(self.stamps.now(), &mut due);
-        for (n, (at, key)) in due.drain(..).enumerate() {
+        for n in 0..due.len() {
+            let Some((at, key)) = due.get(n).copied() else { break };
             let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
             stream.due = None;
+            self.prefetch(&due, n);
             if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
                 self.stamps = Stamps::take();
             }
             self.counters().media_late.note(self.stamps.now().since(at).as_micros() as u64);
             self.run_stream(key);
         }
+        due.clear();
         self.due = due;
+    }
+
+    /// The streams whose turn comes after the `n`th are got ready, each in three steps.
+    fn prefetch(&self, due: &[(Time, Key)], n: usize) {
+        let later = |ahead: usize| due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key));
+        if let Some(stream) = later(6) {
+            prefetch(&**stream);
+        }
+        if let Some(stream) = later(4) {
+            stream.prefetch(0);
+        }
+        if let Some(stream) = later(2) {
+            stream.prefetch(1);
+        }
     }
 
     fn run_stream(&mut self, key: Key) {
         let now = self.stamps.now();
-        if self.streams.get(key).is_some_and(|s| s.by_tick && s.session.plays_at(now)) {
+        if self.streams.get(key).is_some_and(|s| s.by_tick && s.session.wants_packets(now)) {
             self.take_datagrams(key);
         }
         let done = self.guarded(key, |stream| (stream.tick(now), stream.stats_report(now)));
@@ -327,14 +351,30 @@ impl Worker {
         }
     }
 
-    /// While a stream plays, its socket is read at its playout ticks, with the kernel's word on when each packet came;
-    /// otherwise the first packet is waited for.
+    /// While a stream plays, its socket is read at its ticks, with the kernel's word on when each packet came; otherwise
+    /// the first packet is waited for.
     fn watch(&mut self, key: Key) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let by_tick = stream.session.is_playing();
-        if by_tick != stream.by_tick {
-            stream.by_tick = by_tick;
-            self.epoll.watch(stream.fd(), key.to_u64(), !by_tick);
+        if by_tick == stream.by_tick {
+            return;
+        }
+        stream.by_tick = by_tick;
+        self.epoll.watch(stream.fd(), key.to_u64(), !by_tick);
+        if by_tick && stream.place.is_none() && self.streams.len() >= CROWD {
+            self.take_place(key);
+        }
+    }
+
+    /// In a crowd a stream that begins to play gets its place in the packet interval, and keeps it.
+    fn take_place(&mut self, key: Key) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        let Some(at) = stream.session.plays_next() else { return };
+        let (place, later) = self.spread.enter(at);
+        stream.place = Some(place);
+        if !later.is_zero() {
+            stream.session.set_extra_delay(later);
+            self.schedule(key);
         }
     }
 
@@ -350,6 +390,11 @@ impl Worker {
             self.settle(call, &event);
             self.report(Report::Event { call, event });
         }
+        self.schedule(key);
+        self.watch(key);
+    }
+
+    fn schedule(&mut self, key: Key) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let next = stream.next_deadline();
         if next != stream.due {
@@ -358,7 +403,6 @@ impl Worker {
                 self.wheel.insert(at, key);
             }
         }
-        self.watch(key);
     }
 
     fn next_event(&mut self, key: Key) -> Option<(CallId, MediaEvent)> {
@@ -404,6 +448,9 @@ impl Worker {
         let Some(stream) = self.streams.remove(key) else { return };
         let call = stream.id;
         self.keys.remove(&call);
+        if let Some(place) = stream.place {
+            self.spread.leave(place);
+        }
         // Closing its socket takes it out of the epoll set: nobody else holds the descriptor.
         stream.finish();
         self.report_always(Report::Closed { call });

@@ -3,6 +3,8 @@
 //! A better one (WSOLA, a codec's own) takes this place behind the same three functions: `heard` after each
 //! real frame, `conceal` for each lost one, `smooth` on the first real frame after a loss.
 
+use crate::util::prefetch;
+
 /// Full level for so long, then a linear fade.
 const HOLD_MS: u32 = 10;
 const FADE_MS: u32 = 50;
@@ -40,6 +42,11 @@ impl Concealer {
         self.made_up = 0;
     }
 
+    /// Has the room of the next frame at hand.
+    pub fn prefetch(&self) {
+        let end = (self.at + self.frames(20)).min(self.history.len());
+        prefetch(&self.history[self.at..end]);
+    }
     pub fn heap_bytes(&self) -> usize {
         core::mem::size_of_val(&*self.history)
     }

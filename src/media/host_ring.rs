@@ -11,6 +11,7 @@
 
 use super::ring::{ring, RingReader, RingWriter};
 use super::stamps::{stamps, StampReader, StampWriter};
+use crate::util::prefetch;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 
@@ -177,6 +178,12 @@ impl AudioWriter {
 }
 
 impl SessionAudio {
+    /// Has the memory of the next `count` frames either way at hand, or (not `deep`) what leads to it.
+    pub fn prefetch(&self, deep: bool, count: usize) {
+        self.received.prefetch(deep, count);
+        self.to_send.prefetch(deep, count);
+        prefetch(&*self.marks);
+    }
     /// Hands received frames to the host; how many had to be thrown away.
     pub fn deliver(&mut self, frames: &[i16]) -> usize {
         let stamped = self.stamps.as_mut().is_none_or(|s| s.publish());

@@ -5,7 +5,7 @@
 //! Storage is one block of equal slots; it grows (once) when a larger packet comes than was foreseen.
 
 use crate::proto::rtp::{ExtendedSequence, Timestamp};
-use crate::util::Time;
+use crate::util::{prefetch, Time};
 
 /// What became of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -246,6 +246,21 @@ impl JitterBuffer {
         self.played = if n >= 64 { 0 } else { self.played << n };
         self.next_sequence = sequence;
         self.played_any = true;
+    }
+
+    /// Has what is played next at hand, and the room of what came `ahead` packets later.
+    pub fn prefetch(&self, ahead: u64) {
+        let (first, room) = (self.at(self.next_sequence), self.at(self.next_sequence + ahead));
+        for i in [first, room] {
+            prefetch(&self.slots[i]);
+            prefetch(&self.data[i * self.slot_bytes..(i + 1) * self.slot_bytes]);
+        }
+    }
+
+    /// The number that comes next waits.
+    pub fn has_next(&self) -> bool {
+        let slot = &self.slots[self.at(self.next_sequence)];
+        self.waiting > 0 && slot.state == SlotState::Audio && slot.sequence == self.next_sequence
     }
 
     /// The waiting audio packet with the lowest sequence number.

@@ -25,6 +25,8 @@ const BEHIND_MAX: u32 = 3;
 pub struct Playout {
     min: Duration,
     max: Duration,
+    /// Delay on top, so that many clocks don't tick at once.
+    extra: Duration,
     next: Option<Time>,
     /// The tick that found nothing, while it waits.
     waiting: Option<Time>,
@@ -39,6 +41,7 @@ impl Playout {
         Playout {
             min,
             max: max.max(min),
+            extra: Duration::ZERO,
             next: None,
             waiting: None,
             least_slack: Duration::MAX,
@@ -61,7 +64,7 @@ impl Playout {
 
     /// The delay to aim at, with the line's jitter (RFC 3550's, a mean) as it is.
     fn target(&self, jitter: Duration) -> Duration {
-        (jitter * 3 + SLACK_MIN).max(self.min).min(self.max.max(SLACK_MIN))
+        (jitter * 3 + SLACK_MIN).max(self.min).min(self.max.max(SLACK_MIN)) + self.extra
     }
 
     /// A packet went into the buffer.
@@ -74,6 +77,15 @@ impl Playout {
             self.begin_window();
             self.to_shift = Duration::ZERO;
         }
+    }
+
+    /// Plays everything so much later than the line needs.
+    pub fn set_extra(&mut self, extra: Duration) {
+        let before = core::mem::replace(&mut self.extra, extra);
+        if let Some(next) = &mut self.next {
+            *next = *next + extra.saturating_sub(before);
+        }
+        self.begin_window();
     }
 
     fn begin_window(&mut self) {
@@ -196,6 +208,20 @@ mod tests {
         }
         let delay = p.next().expect("the clock runs").since(ms(400 * 20));
         assert!(delay >= SLACK_MIN && delay < Duration::from_millis(4), "{delay:?}");
+    }
+
+    #[test]
+    fn delay_that_was_asked_for_stays() {
+        let mut p = clock();
+        p.arrived(ms(0), Duration::ZERO);
+        p.set_extra(Duration::from_millis(7));
+        assert_eq!(p.next(), Some(ms(9)));
+        for n in 0..400u64 {
+            let tick = p.next().expect("the clock runs");
+            p.played(tick, ms(n * 20), Duration::ZERO, FRAME);
+            p.advance(FRAME);
+        }
+        assert_eq!(p.next(), Some(ms(400 * 20 + 9)));
     }
 
     #[test]

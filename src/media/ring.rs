@@ -4,6 +4,7 @@
 //! that are cold in every cache. This one goes back to its first sample whenever the producer finds it empty, so that
 //! only what was ever filled at once is touched at all. The memory is not cleared beforehand for the same reason.
 
+use crate::util::prefetch;
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -70,6 +71,14 @@ impl Shared {
     }
 }
 
+impl Shared {
+    fn prefetch(&self, at: u32, shift: u32, count: usize) {
+        let first = (at.wrapping_add(shift) & self.mask) as usize;
+        let end = (first + count).min(self.samples.len());
+        prefetch(&self.samples[first..end]);
+    }
+}
+
 impl RingWriter {
     fn used(&self) -> u32 {
         self.tail.wrapping_sub(self.ring.read.load(Ordering::Acquire))
@@ -84,6 +93,14 @@ impl RingWriter {
     /// The other end is gone.
     pub fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.ring) < 2
+    }
+
+    /// Where the next `count` samples will go, and what is asked about the other end.
+    pub fn prefetch(&self, deep: bool, count: usize) {
+        prefetch(&*self.ring);
+        if deep {
+            self.ring.prefetch(self.tail, self.shift, count);
+        }
     }
 
     /// Takes as many as there is room for; how many.
@@ -127,6 +144,15 @@ impl RingReader {
     /// The other end is gone.
     pub fn is_abandoned(&self) -> bool {
         Arc::strong_count(&self.ring) < 2
+    }
+
+    /// What the next `count` samples come from.
+    pub fn prefetch(&self, deep: bool, count: usize) {
+        prefetch(&*self.ring);
+        if deep {
+            let written = self.ring.written.load(Ordering::Relaxed);
+            self.ring.prefetch(self.head, (written >> 32) as u32, count);
+        }
     }
 
     /// Gives as many as there are and fit; how many.

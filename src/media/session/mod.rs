@@ -27,7 +27,7 @@ use super::reporter::{Heard, Said};
 use super::resample::RATES;
 use super::vad::VadConfig;
 use crate::proto::rtp::RtpHeader;
-use crate::util::{Duration, Rng, Time};
+use crate::util::{prefetch, Duration, Rng, Time};
 use core::net::SocketAddr;
 use early::Early;
 use filter::{Filter, Filtered, Outbox};
@@ -48,6 +48,8 @@ pub use tap::TapFn;
 const MAX_EVENTS: usize = 64;
 /// Of these, the last are kept for what ends something.
 const RESERVED_EVENTS: usize = 48;
+/// With so much delay in the receive buffer a packet of 20 ms may be taken up to a send tick later.
+const PATIENT: Duration = Duration::from_millis(30);
 const PTIME_MIN: u32 = 10;
 const PTIME_MAX: u32 = 60;
 
@@ -76,6 +78,8 @@ pub struct Session {
     /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
     start: SendStart,
     drained: bool,
+    turnaround: Duration,
+    send_phase: Duration,
 }
 
 /// What begins at random.
@@ -141,6 +145,8 @@ impl Session {
             voice: None,
             start,
             drained: true,
+            turnaround: send::TURNAROUND,
+            send_phase: Duration::ZERO,
         };
         (session, host)
     }
@@ -171,7 +177,8 @@ impl Session {
             None => {
                 let mut receive = Receive::new(now, &self.config, params, formats, ptime);
                 receive.protect(contexts.receive);
-                let mut send = Send::new(now, self.start, self.config.host_rate, params, codec, ptime);
+                let mut send =
+                    Send::new(now + self.send_phase, self.start, self.config.host_rate, params, codec, ptime);
                 send.protect(contexts.send, &mut self.stats);
                 self.stream = Some(Box::new(Stream { receive, send }));
             }
@@ -237,9 +244,30 @@ impl Session {
     pub fn is_playing(&self) -> bool {
         self.stream.as_ref().is_some_and(|s| s.receive.playout.is_steady())
     }
-    /// A playout tick is due: what has come should be handed in before `handle_deadline`.
-    pub fn plays_at(&self, now: Time) -> bool {
-        self.stream.as_ref().is_some_and(|s| s.receive.playout.next().is_some_and(|at| at <= now))
+    /// For a session whose turn is soon: has its memory at hand. Two steps, since one leads to the next: 0 when the
+    /// session itself is at hand, 1 a few sessions later.
+    pub fn prefetch(&self, step: u8) {
+        let Some(stream) = &self.stream else { return };
+        match step {
+            0 => {
+                prefetch(&**stream);
+                self.audio.prefetch(false, 0);
+            }
+            _ => {
+                self.audio.prefetch(true, stream.send.frame_samples());
+                stream.receive.prefetch();
+            }
+        }
+    }
+    /// Before `handle_deadline` what has come should be handed in. Where packets wait long enough that is best at the
+    /// send ticks, where the socket is at hand anyway; at a playout tick only what is missing is looked for.
+    pub fn wants_packets(&self, now: Time) -> bool {
+        let Some(stream) = &self.stream else { return false };
+        let plays = stream.receive.playout.next().is_some_and(|at| at <= now);
+        if self.config.jitter_min < PATIENT {
+            return plays;
+        }
+        stream.send.is_due(now) || plays && !stream.receive.has_next()
     }
     /// Something is played, so that the host may follow its position.
     pub fn is_player_busy(&self) -> bool {
@@ -290,6 +318,28 @@ impl Session {
         let gains = (Gain::from_percent(receive)?, Gain::from_percent(send)?);
         (self.receive_gain, self.send_gain) = gains;
         Ok(())
+    }
+    /// How long after a frame is handed to the host the next one is sent, so that a host which writes back what it reads
+    /// loses no packet interval. Zero does both at once, for a worker with very many sessions.
+    pub fn set_turnaround(&mut self, turnaround: Duration) {
+        self.turnaround = turnaround;
+        if let Some(stream) = &mut self.stream {
+            stream.send.set_turnaround(turnaround);
+        }
+    }
+    /// Where the grid of send ticks begins after the first description.
+    pub fn set_send_phase(&mut self, phase: Duration) {
+        self.send_phase = phase;
+    }
+    /// The next playout tick.
+    pub fn plays_next(&self) -> Option<Time> {
+        self.stream.as_ref().and_then(|s| s.receive.playout.next())
+    }
+    /// Plays everything so much later than the line needs: many sessions whose peers send at one instant are spread.
+    pub fn set_extra_delay(&mut self, extra: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.receive.playout.set_extra(extra);
+        }
     }
     /// Sends silence instead of what is written and played.
     pub fn set_muted(&mut self, muted: bool) {

@@ -239,6 +239,15 @@ impl Receive {
         self.playout.stop();
     }
 
+    pub fn prefetch(&self) {
+        self.jitter.prefetch(self.jitter.waiting() as u64);
+        if let Some(decoding) = &self.decoding {
+            decoding.concealer.prefetch();
+        }
+    }
+    pub fn has_next(&self) -> bool {
+        self.jitter.has_next()
+    }
     pub fn destination(&self) -> Option<SocketAddr> {
         self.latch.destination()
     }

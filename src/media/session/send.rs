@@ -14,7 +14,9 @@ use crate::util::{Duration, Time};
 use core::net::SocketAddr;
 
 /// The send tick comes so long after the playout tick: time for the host to read and to write back.
-const TURNAROUND: Duration = Duration::from_millis(6);
+pub const TURNAROUND: Duration = Duration::from_millis(6);
+/// A send tick that is at most so far away is taken together with a playout tick, where that is wanted.
+const TOGETHER: Duration = Duration::from_micros(1500);
 /// The grid is moved by one sample of 8000 Hz a packet at most, so that the peer sees no jitter.
 const ALIGN_STEP: Duration = Duration::from_micros(125);
 /// In the long run the grid follows a peer's clock that is off by 200 parts in a million, and no more: two
@@ -51,6 +53,9 @@ pub struct Send {
     rest: u64,
     rest_sum: u64,
     next: Time,
+    turnaround: Duration,
+    /// The grid is to be laid on the playout ticks in one step.
+    join: bool,
     /// How far the grid may still be moved.
     align_left: Duration,
     ssrc: u32,
@@ -86,6 +91,8 @@ impl Send {
             rest: 0,
             rest_sum: 0,
             next: now,
+            turnaround: TURNAROUND,
+            join: false,
             align_left: Duration::ZERO,
             ssrc: start.ssrc,
             ssrc_step: start.step,
@@ -150,6 +157,9 @@ impl Send {
     pub fn audio_rate(&self) -> u32 {
         self.codec.audio_rate
     }
+    pub fn frame_samples(&self) -> usize {
+        self.frame_samples
+    }
     pub fn packet_bytes(&self) -> usize {
         RtpHeader::LEN + self.codec.payload_bytes(self.frame_samples)
     }
@@ -165,9 +175,29 @@ impl Send {
         self.from_host = resampler(rate, &self.codec);
     }
 
+    /// Time from a playout tick to the send tick; zero takes both together.
+    pub fn set_turnaround(&mut self, turnaround: Duration) {
+        if turnaround != self.turnaround {
+            self.turnaround = turnaround;
+            self.align_again();
+        }
+    }
+    /// How much too early a send tick may be taken.
+    fn early(&self) -> Duration {
+        if self.turnaround.is_zero() {
+            TOGETHER
+        } else {
+            Duration::ZERO
+        }
+    }
+    pub fn is_due(&self, now: Time) -> bool {
+        self.next <= now + self.early()
+    }
+
     /// The peer's phase is a new one: the grid may be moved by a packet's duration in all.
     pub fn align_again(&mut self) {
         self.align_left = self.frame;
+        self.join = self.turnaround.is_zero();
     }
 
     pub fn queue_keys(
@@ -195,7 +225,8 @@ impl Send {
         now: Time,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
-        if self.next > now {
+        let horizon = now + self.early();
+        if self.next > horizon {
             return;
         }
         let late = now.since(self.next);
@@ -204,7 +235,7 @@ impl Send {
         if late > self.frame * CATCH_UP {
             self.leave_out(late);
         }
-        while self.next <= now {
+        while self.next <= horizon {
             match self.frame_samples {
                 n if n <= USUAL => self.tick::<USUAL, { 336 + ROOM }>(session, receive.destination(), out),
                 n if n <= SMALL => self.tick::<SMALL, { 976 + ROOM }>(session, receive.destination(), out),
@@ -243,7 +274,13 @@ impl Send {
     fn align(&mut self, playout: Time) {
         let frame = self.frame.as_nanos() as i128;
         let behind = i128::from(self.next.as_nanos()) - i128::from(playout.as_nanos());
-        let wanted = TURNAROUND.min(self.frame / 2).as_nanos() as i128;
+        let wanted = self.turnaround.max(TOGETHER / 2).min(self.frame / 2).as_nanos() as i128;
+        if core::mem::take(&mut self.join) {
+            // Later, never earlier: what is sent is in time for somebody's clock already.
+            let later = (wanted - behind).rem_euclid(frame);
+            self.next += Duration::from_nanos(later as u64);
+            return;
+        }
         let excess = behind.rem_euclid(frame) - wanted;
         if excess.unsigned_abs() < ALIGN_NEAR.as_nanos() || self.align_left < ALIGN_STEP {
             return;
