@@ -3711,7 +3711,8 @@ voip_status voip_config_set_rtp_ports(voip_config *config,
  * Sets which codecs are offered and accepted, by preference.
  *
  * @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`, `GSM`; L16 and DVI4
- *   with a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
+ *   with a rate if need be (`L16/16000`). `CN` beside them lets others send comfort noise instead of silence (RFC 3389),
+ *   which is played. Keys (telephone-event) are always offered.
  *
  * Thread: any.
  * Callback: yes.

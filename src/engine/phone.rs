@@ -495,14 +495,20 @@ impl PhoneShared {
 fn find_codecs(names: &[String]) -> Result<Vec<PayloadFormat>> {
     let mut found: Vec<PayloadFormat> = Vec::new();
     for name in names {
-        let Some(format) = find_codec(name.trim(), found.len()) else {
+        let comfort = name.trim().eq_ignore_ascii_case(CodecInfo::COMFORT_NOISE);
+        let format = if comfort {
+            PayloadFormat::static_format(13).ok()
+        } else {
+            find_codec(name.trim(), found.len())
+        };
+        let Some(format) = format else {
             return Err(Error::new(ErrorKind::NoCodec, format!("no codec named {name:?}")));
         };
         if !found.iter().any(|f| f.same_encoding(&format)) {
             found.push(format);
         }
     }
-    if found.is_empty() {
+    if found.iter().all(|f| f.is(CodecInfo::COMFORT_NOISE)) {
         return Err(Error::new(ErrorKind::NoCodec, "a phone needs a codec at least"));
     }
     Ok(found)

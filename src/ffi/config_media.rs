@@ -44,7 +44,8 @@ pub unsafe extern "C" fn voip_config_set_rtp_ports(
 /// Sets which codecs are offered and accepted, by preference.
 ///
 /// @param names separated by commas, without case: `PCMU`, `PCMA`, `G722`, `L16`, `DVI4`, `GSM`; L16 and DVI4
-///   with a rate if need be (`L16/16000`). Keys (telephone-event) are always offered.
+///   with a rate if need be (`L16/16000`). `CN` beside them lets others send comfort noise instead of silence (RFC 3389),
+///   which is played. Keys (telephone-event) are always offered.
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -211,6 +212,12 @@ pub unsafe extern "C" fn voip_config_set_rtp_timeout(
 fn codec_list(names: &str) -> Result<Vec<String>, Fail> {
     let mut list: Vec<String> = Vec::new();
     for name in names.split(',').map(str::trim) {
+        if name.eq_ignore_ascii_case(CodecInfo::COMFORT_NOISE)
+            && !list.iter().any(|known| known == CodecInfo::COMFORT_NOISE)
+        {
+            list.push(CodecInfo::COMFORT_NOISE.to_owned());
+            continue;
+        }
         let Some(info) = CodecInfo::for_calls(name) else {
             let text = format!("codec \"{name}\" is unknown, there are PCMU, PCMA, G722, L16, DVI4, GSM");
             return Err(Fail::new(voip_status::VOIP_ERR_NO_CODEC, text));
@@ -220,6 +227,12 @@ fn codec_list(names: &str) -> Result<Vec<String>, Fail> {
             return Err(Fail::argument(format!("codec \"{name}\" is named twice")));
         }
         list.push(known);
+    }
+    if list.iter().all(|name| name == CodecInfo::COMFORT_NOISE) {
+        return Err(Fail::new(
+            voip_status::VOIP_ERR_NO_CODEC,
+            "comfort noise is no codec: name one beside it",
+        ));
     }
     Ok(list)
 }

@@ -25,6 +25,9 @@ static void good_values(voip_config *c)
     OK(voip_config_set_retry(c, 500, 60000));
     OK(voip_config_set_user_agent(c, "test/1"));
     OK(voip_config_set_rtp_ports(c, 20000, 20001));
+    OK(voip_config_set_codecs(c, "PCMU,cn"));
+    GIVES(VOIP_ERR_NO_CODEC, voip_config_set_codecs(c, "CN"));
+    GIVES(VOIP_ERR_NO_CODEC, voip_config_set_codecs(c, "PCMU,CN,CN"));
     OK(voip_config_set_codecs(c, "pcma, PCMU"));
     OK(voip_config_set_ptime(c, 30));
     OK(voip_config_set_audio_format(c, VOIP_FORMAT_U8, 16000, 1));

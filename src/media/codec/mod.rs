@@ -92,6 +92,9 @@ impl CodecInfo {
         })
     }
 
+    /// No codec by itself, but named beside them: that peers may say what their silence sounds like.
+    pub const COMFORT_NOISE: &'static str = "CN";
+
     /// What a call can use, by the text of a codec list: `G722`, or with the clock's rate where there are
     /// several, `L16/16000`.
     pub fn for_calls(text: &str) -> Option<&'static CodecInfo> {

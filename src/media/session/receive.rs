@@ -2,7 +2,7 @@
 
 use super::protection::ReceiveSrtp;
 use super::{Events, Session};
-use crate::media::codec::{Codec, Decoder};
+use crate::media::codec::{cn, Codec, Decoder};
 use crate::media::conceal::Concealer;
 use crate::media::dtmf::receiver::KeyEvents;
 use crate::media::dtmf::{EventReceiver, KeyEvent};
@@ -39,13 +39,13 @@ pub enum Format {
     Event {
         clock_rate: u32,
     },
-    /// Comfort noise (RFC 3389): says that the sender is silent.
+    /// Comfort noise (RFC 3389): says that the sender is silent, and what its silence sounds like.
     Noise,
 }
 
 /// By payload type. An unknown codec among those that we announced would be our own fault: refused.
 pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError> {
-    let mut formats = Vec::with_capacity(params.receive.len() + 1);
+    let mut formats = Vec::with_capacity(params.receive.len() + 2);
     for f in &params.receive {
         let format = if f.is("telephone-event") {
             Format::Event { clock_rate: f.clock_rate }
@@ -62,8 +62,14 @@ pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError
             formats.push((pt, Format::Event { clock_rate: params.codec.clock_rate }));
         }
     }
+    // Peers send it without having said so: it has a number of its own (RFC 3551 section 6).
+    if !formats.iter().any(|(p, _)| *p == COMFORT_NOISE) {
+        formats.push((COMFORT_NOISE, Format::Noise));
+    }
     Ok(formats)
 }
+
+const COMFORT_NOISE: u8 = 13;
 
 pub struct Receive {
     formats: Vec<(u8, Format)>,
@@ -84,6 +90,9 @@ pub struct Receive {
     frame_ticks: u32,
     frame: Duration,
     made_up: u32,
+    /// What the peer's silence sounds like, once it has said so; is it silent now?
+    noise: Option<Box<cn::Generator>>,
+    peer_is_silent: bool,
     timeout: Duration,
     last_packet: Time,
     timed_out: bool,
@@ -184,6 +193,8 @@ impl Receive {
             frame_ticks,
             frame,
             made_up: 0,
+            noise: None,
+            peer_is_silent: false,
             timeout: config.rtp_timeout,
             last_packet: now,
             timed_out: false,
@@ -206,6 +217,7 @@ impl Receive {
         }
         if params.receiving != self.listening {
             self.listening = params.receiving;
+            self.peer_is_silent = false;
             self.flush();
         }
         self.last_packet = now;
@@ -230,6 +242,7 @@ impl Receive {
         }
         stats.remote_ssrc = 0;
         self.rival = None;
+        self.peer_is_silent = false;
         self.jitter.reset();
         self.playout.stop();
     }
@@ -385,7 +398,12 @@ impl Receive {
                     push_keys(events, self.keys.packet(now, packet.timestamp(), event));
                 }
             }
-            Format::Noise => self.jitter.skip(sequence),
+            Format::Noise => {
+                self.jitter.skip(sequence);
+                if !reordered && self.listening {
+                    self.be_silent(now, packet);
+                }
+            }
         }
     }
 
@@ -402,6 +420,13 @@ impl Receive {
         if !self.listening || codec.samples_in(payload.len()) == 0 {
             return;
         }
+        if self.peer_is_silent && !reordered {
+            // A new talkspurt: its clock begins with it.
+            self.peer_is_silent = false;
+            if self.jitter.waiting() == 0 {
+                self.flush();
+            }
+        }
         let (pt, ts) = (packet.payload_type(), packet.timestamp());
         match self.jitter.insert(sequence, ts, pt, payload, now) {
             Inserted::Stored => {
@@ -411,6 +436,22 @@ impl Receive {
             Inserted::Duplicate => stats.rx_duplicate += 1,
             Inserted::Late => stats.rx_late += 1,
         }
+    }
+
+    /// The peer says that it is silent now, and how that sounds. RFC 3389 section 4.
+    fn be_silent(&mut self, now: Time, packet: &RtpPacket<'_>) {
+        let Some(noise) = cn::Noise::parse(packet.payload()) else { return };
+        let seed = packet.ssrc();
+        self.noise.get_or_insert_with(|| Box::new(cn::Generator::new(seed))).set(&noise);
+        self.peer_is_silent = true;
+        if self.decoding.is_none() {
+            let audio = |(pt, format): &(u8, Format)| match format {
+                Format::Audio(codec) => Some(Decoding::new(*pt, *codec, self.host_rate)),
+                _ => None,
+            };
+            self.decoding = self.formats.iter().find_map(audio);
+        }
+        self.playout.arrived(now, self.jitter_now());
     }
 
     fn jitter_now(&self) -> Duration {
@@ -431,6 +472,7 @@ impl Receive {
         push_key(&mut session.events, self.keys.timeout(now));
         if self.timeout_at().is_some_and(|t| t <= now) {
             self.timed_out = true;
+            self.peer_is_silent = false;
             session.events.push(MediaEvent::Timeout);
         }
         for _ in 0..MAX_TICKS {
@@ -466,6 +508,9 @@ impl Receive {
     }
 
     fn starve(&mut self, session: &mut Session, tick: Time) {
+        if self.peer_is_silent {
+            return self.comfort(session);
+        }
         // A peer that sends a key sends no audio: nothing is missing.
         if self.keys.deadline().is_some() || self.made_up >= MAX_MADE_UP {
             self.made_up = 0;
@@ -525,6 +570,21 @@ impl Receive {
         d.concealer.smooth(pcm);
         d.concealer.heard(pcm);
         deliver(session, d, pcm);
+    }
+
+    /// A frame of what the peer's silence sounds like.
+    fn comfort(&mut self, session: &mut Session) {
+        self.made_up = 0;
+        self.playout.advance(self.frame);
+        let (Some(noise), Some(d)) = (&mut self.noise, &mut self.decoding) else { return };
+        let mut left = d.codec.ticks_to_samples(self.frame_ticks) as usize;
+        while left > 0 {
+            let mut pcm = [0i16; SMALL];
+            let n = left.min(SMALL);
+            noise.fill(&mut pcm[..n]);
+            deliver(session, d, &mut pcm[..n]);
+            left -= n;
+        }
     }
 
     fn make_up(&mut self, session: &mut Session) {
