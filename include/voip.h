@@ -4885,6 +4885,24 @@ voip_status voip_call_get_header(voip_call *call,
 voip_status voip_call_get_sdp(voip_call *call, char *buf, size_t len, size_t *needed);
 
 /**
+ * Tells this side's session description as it was agreed last (RFC 4566); `voip_sdp_parse` takes it apart.
+ *
+ * @param buf gets the text with its NUL; NULL asks for the size. Keys of SRTP in it are secrets.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _STATE (none was agreed yet), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_call_get_local_sdp(voip_call *call,
+                                    char *buf,
+                                    size_t len,
+                                    size_t *needed);
+
+/**
  * Tells the codec that audio is sent with, like `PCMU`; empty before it was agreed.
  *
  * @param buf gets the text with its NUL; NULL asks for the size.
@@ -6060,6 +6078,28 @@ voip_status voip_sip_digest_response(const char *challenge,
                                      char *buf,
                                      size_t len,
                                      size_t *needed);
+
+/**
+ * Tells one parameter of an authentication header: of WWW-Authenticate, Proxy-Authenticate, Authorization and
+ * Proxy-Authorization (RFC 3261 section 20.7).
+ *
+ * @param value the header's value, from the scheme on, as `voip_sip_message_get_header` gives it.
+ * @param name like `realm`, without case.
+ * @param buf gets the parameter without quotes and with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (there is none of that name), _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sip_get_auth_param(const char *value,
+                                    const char *name,
+                                    char *buf,
+                                    size_t len,
+                                    size_t *needed);
 
 /**
  * Gives the name of a transport as it stands in an `m=` line, like `RTP/AVP`.

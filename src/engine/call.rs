@@ -75,6 +75,7 @@ struct Facts {
     end: Option<EndInfo>,
     media: CallMediaInfo,
     remote_sdp: Option<Arc<[u8]>>,
+    local_sdp: Option<Arc<[u8]>>,
     /// What the payload types of this call mean: those that may come, then those that go.
     payloads: Vec<PayloadFormat>,
 }
@@ -348,6 +349,11 @@ impl Call {
         let sdp = lock(&self.0.facts).remote_sdp.clone();
         sdp.map(|s| s.to_vec())
     }
+    /// What we said last.
+    pub fn local_sdp(&self) -> Option<Vec<u8>> {
+        let sdp = lock(&self.0.facts).local_sdp.clone();
+        sdp.map(|s| s.to_vec())
+    }
     /// Account that the call belongs to.
     pub fn account(&self) -> Option<AccountId> {
         self.info(|i| i.account).flatten()
@@ -433,6 +439,11 @@ impl CallShared {
     }
     pub(super) fn set_payloads(&self, payloads: Vec<PayloadFormat>) {
         lock(&self.facts).payloads = payloads;
+    }
+    pub(super) fn set_local_sdp(&self, sdp: Arc<[u8]>) {
+        if !sdp.is_empty() {
+            lock(&self.facts).local_sdp = Some(sdp);
+        }
     }
     pub(super) fn set_remote_sdp(&self, sdp: Arc<[u8]>) {
         if !sdp.is_empty() {

@@ -310,12 +310,15 @@ impl Control {
             // The end is told by CallEnded alone.
             Ua::CallState { state: CallState::Ended, .. } => return,
             Ua::CallState { state, sip_code, .. } => shared.set_state(*state, *sip_code),
-            Ua::CallMedia { direction, held_by_peer, held_by_us, codec, srtp, remote, sdp, .. } => {
+            Ua::CallMedia {
+                direction, held_by_peer, held_by_us, codec, srtp, remote, sdp, own_sdp, ..
+            } => {
                 shared.set_media(|m| {
                     (m.direction, m.held_by_peer, m.held_by_us) = (*direction, *held_by_peer, *held_by_us);
                     (m.codec, m.srtp, m.remote) = (codec.clone(), *srtp, *remote);
                 });
                 shared.set_remote_sdp(sdp.clone());
+                shared.set_local_sdp(own_sdp.clone());
             }
             Ua::Dtmf { digit, .. } => call.key_received(*digit),
             _ => {}

@@ -275,6 +275,32 @@ pub unsafe extern "C" fn voip_call_get_sdp(
     })
 }
 
+/// Tells this side's session description as it was agreed last (RFC 4566); `voip_sdp_parse` takes it apart.
+///
+/// @param buf gets the text with its NUL; NULL asks for the size. Keys of SRTP in it are secrets.
+/// @param len bytes of buf.
+/// @param needed gets the size with the NUL; may be NULL.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _STATE (none was agreed yet), _BUFFER_TOO_SMALL.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_call_get_local_sdp(
+    call: *mut voip_call,
+    buf: *mut c_char,
+    len: usize,
+    needed: *mut usize,
+) -> voip_status {
+    guard(|| {
+        let Some(sdp) = objects::call(call)?.engine.local_sdp() else {
+            return Err(Fail::state("no media were agreed yet"));
+        };
+        unsafe { strings::put(&sdp, buf, len, needed) }
+    })
+}
+
 /// Tells the codec that audio is sent with, like `PCMU`; empty before it was agreed.
 ///
 /// @param buf gets the text with its NUL; NULL asks for the size.

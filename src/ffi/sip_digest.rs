@@ -1,10 +1,10 @@
 //! Digest access authentication by itself (RFC 3261 section 22, RFC 7616, RFC 8760).
 
 use super::alone;
-use super::error::voip_status;
+use super::error::{voip_status, Fail};
 use super::panic::guard;
 use super::strings;
-use crate::proto::sip::auth::Challenge;
+use crate::proto::sip::auth::{parameter, Challenge};
 use crate::util::Rng;
 use std::ffi::c_char;
 
@@ -58,5 +58,37 @@ pub unsafe extern "C" fn voip_sip_digest_response(
         };
         let value = challenge.answer(method, uri, body, (user, password), count, &cnonce);
         unsafe { strings::put(value.as_bytes(), buf, len, needed) }
+    })
+}
+
+/// Tells one parameter of an authentication header: of WWW-Authenticate, Proxy-Authenticate, Authorization and
+/// Proxy-Authorization (RFC 3261 section 20.7).
+///
+/// @param value the header's value, from the scheme on, as `voip_sip_message_get_header` gives it.
+/// @param name like `realm`, without case.
+/// @param buf gets the parameter without quotes and with its NUL; NULL asks for the size.
+/// @param len bytes of buf.
+/// @param needed gets the size with the NUL; may be NULL.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_NULL, _ARGUMENT (there is none of that name), _BUFFER_TOO_SMALL.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_sip_get_auth_param(
+    value: *const c_char,
+    name: *const c_char,
+    buf: *mut c_char,
+    len: usize,
+    needed: *mut usize,
+) -> voip_status {
+    guard(|| {
+        let value = unsafe { strings::filled(value, "value") }?;
+        let name = unsafe { strings::filled(name, "name") }?;
+        let Some(found) = parameter(value, name) else {
+            return Err(Fail::argument(format!("the header has no parameter {name}")));
+        };
+        unsafe { strings::put(found.as_bytes(), buf, len, needed) }
     })
 }

@@ -412,6 +412,8 @@ pub enum Event {
         srtp: Option<Profile>,
         remote: Option<SocketAddr>,
         sdp: Arc<[u8]>,
+        /// Ours, as it was said last.
+        own_sdp: Arc<[u8]>,
     },
     /// The last one of the call.
     CallEnded {

@@ -41,6 +41,8 @@ static void answered_and_hung_up(void)
     CHECK(strstr(text, "INVITE") != NULL);
     SAYS(VOIP_ERR_ARGUMENT, "X-None", voip_call_get_header(b.incoming, "X-None", 0, text, sizeof text, NULL));
     GIVES(VOIP_ERR_NULL, voip_call_get_header(b.incoming, NULL, 0, text, sizeof text, NULL));
+    OK(voip_call_get_local_sdp(call, text, sizeof text, NULL));
+    CHECK(strncmp(text, "v=0\r\n", 5) == 0 && strstr(text, "m=audio") != NULL && strstr(text, "c=IN IP4 127.0.0.1") != NULL);
     OK(voip_call_get_sdp(call, text, sizeof text, NULL));
     CHECK(strncmp(text, "v=0", 3) == 0);
     OK(voip_call_get_codec(call, text, sizeof text, NULL));

@@ -99,6 +99,7 @@ static void each_call_function(voip_call *bad)
     GIVES(VOIP_ERR_HANDLE, voip_call_get_id(bad, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_header(bad, "From", 0, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_sdp(bad, text, sizeof text, &size));
+    GIVES(VOIP_ERR_HANDLE, voip_call_get_local_sdp(bad, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_codec(bad, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_media_address(bad, text, sizeof text, &size));
     GIVES(VOIP_ERR_HANDLE, voip_call_get_direction(bad, &direction));

@@ -140,6 +140,19 @@ static void digest(void)
         CHECK(strstr(value, expected[i][1]) != NULL);
         CHECK(strstr(value, "nc=00000001") != NULL);
     }
+    {
+        const char *header = "Digest realm=\"a, b \\\"c\\\"\", Nonce=\"xyz\",algorithm=MD5 , stale=TRUE";
+        OK(voip_sip_get_auth_param(header, "REALM", value, sizeof value, NULL));
+        CHECK(strcmp(value, "a, b \"c\"") == 0);
+        OK(voip_sip_get_auth_param(header, "nonce", value, sizeof value, NULL));
+        CHECK(strcmp(value, "xyz") == 0);
+        OK(voip_sip_get_auth_param(header, "stale", value, sizeof value, NULL));
+        CHECK(strcmp(value, "TRUE") == 0);
+        SAYS(VOIP_ERR_ARGUMENT, "qop", voip_sip_get_auth_param(header, "qop", value, sizeof value, NULL));
+        GIVES(VOIP_ERR_ARGUMENT, voip_sip_get_auth_param("Digest", "qop", value, sizeof value, NULL));
+        GIVES(VOIP_ERR_NULL, voip_sip_get_auth_param(NULL, "qop", value, sizeof value, NULL));
+        GIVES(VOIP_ERR_BUFFER_TOO_SMALL, voip_sip_get_auth_param(header, "nonce", value, 3, NULL));
+    }
     GIVES(VOIP_ERR_PARSE, voip_sip_digest_response("Basic realm=\"a\"", "GET", "/", "a", "b", NULL, 0, 1, NULL, value,
                                                    sizeof value, NULL));
     GIVES(VOIP_ERR_RANGE, voip_sip_digest_response(text, "GET", "/", "a", "b", NULL, 0, 0, NULL, value, sizeof value, NULL));

@@ -199,6 +199,7 @@ impl Media {
             srtp: stream.srtp.as_ref().map(|keys| keys.send.profile()),
             remote: stream.remote,
             sdp: self.theirs_text.clone(),
+            own_sdp: self.ours.as_ref().map(|ours| ours.write().into_bytes()).unwrap_or_default().into(),
         });
         self.told = Some(news);
     }

@@ -57,6 +57,13 @@ impl Challenge {
     }
 }
 
+/// One parameter of a challenge or of credentials, whatever the scheme: without its quotes, by name without case.
+pub fn parameter(value: &str, name: &str) -> Option<String> {
+    let (_, params) = text::trim(value).split_once(text::is_lws)?;
+    let found = List::new(params).filter_map(auth_param).find(|(own, _)| own.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value)
+}
+
 const fn strength(algorithm: Algorithm) -> u8 {
     match algorithm.base() {
         Algorithm::Sha512_256 => 2,

@@ -8,7 +8,7 @@ mod challenge;
 mod digest;
 mod session;
 
-pub use challenge::Challenge;
+pub use challenge::{parameter, Challenge};
 pub use digest::{digest_response, ha1, user_hash};
 pub use session::Session;
 
