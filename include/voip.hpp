@@ -598,6 +598,130 @@ private:
     voip_phone *handle_ = nullptr;
 };
 
+/// One RTP and RTCP stream by itself. Its destructor ends it and must not run inside one of its callbacks.
+class RtpSession {
+public:
+    explicit RtpSession(const voip_rtp_session_options &options = VOIP_RTP_SESSION_OPTIONS_INIT) {
+        check(voip_rtp_session_new(&options, &handle_));
+    }
+    ~RtpSession() { reset(); }
+    RtpSession(RtpSession &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    RtpSession &operator=(RtpSession &&other) noexcept {
+        if (this != &other) {
+            reset();
+            handle_ = std::exchange(other.handle_, nullptr);
+        }
+        return *this;
+    }
+    RtpSession(const RtpSession &) = delete;
+    RtpSession &operator=(const RtpSession &) = delete;
+
+    void bind() { check(voip_rtp_session_bind(handle_)); }
+    void start() { check(voip_rtp_session_start(handle_)); }
+    void stop() { check(voip_rtp_session_stop(handle_)); }
+    /// The local port of RTP, once there is one.
+    int port() const {
+        int32_t port = 0;
+        check(voip_rtp_session_get_local_address(handle_, nullptr, 0, nullptr, &port, nullptr));
+        return port;
+    }
+    /// An empty address: nowhere until somebody sends.
+    void set_remote(const std::string &address, int port, int rtcp_port = 0) {
+        check(voip_rtp_session_set_remote(handle_, detail::or_null(address), port, rtcp_port));
+    }
+    void set_direction(voip_media_direction direction) { check(voip_rtp_session_set_direction(handle_, direction)); }
+    void poll(int32_t timeout_ms = 0) { check(voip_rtp_session_poll(handle_, timeout_ms)); }
+    int fd() const {
+        int32_t fd = -1;
+        check(voip_rtp_session_get_fd(handle_, &fd));
+        return fd;
+    }
+    /// Frames read; 0 on a time-out.
+    size_t read(void *pcm, size_t frames, int32_t timeout_ms = -1) {
+        size_t got = 0;
+        return in_time(voip_rtp_session_read(handle_, pcm, frames, timeout_ms, &got)) ? got : 0;
+    }
+    /// As read, with the RTP timestamp of the first frame.
+    size_t read(void *pcm, size_t frames, uint32_t &timestamp, int32_t timeout_ms = -1) {
+        size_t got = 0;
+        return in_time(voip_rtp_session_read_timed(handle_, pcm, frames, timeout_ms, &got, &timestamp)) ? got : 0;
+    }
+    /// Frames taken; 0 on a time-out.
+    size_t write(const void *pcm, size_t frames, int32_t timeout_ms = -1) {
+        size_t put = 0;
+        return in_time(voip_rtp_session_write(handle_, pcm, frames, timeout_ms, &put)) ? put : 0;
+    }
+    bool drain(int32_t timeout_ms = -1) { return in_time(voip_rtp_session_drain(handle_, timeout_ms)); }
+    void flush() { check(voip_rtp_session_flush(handle_)); }
+    void send_dtmf(const std::string &digits, uint32_t duration_ms = 0, uint32_t gap_ms = 0) {
+        check(voip_rtp_session_send_dtmf(handle_, digits.c_str(), duration_ms, gap_ms));
+    }
+    voip_rtp_session_stats stats() const {
+        voip_rtp_session_stats stats = VOIP_RTP_SESSION_STATS_INIT;
+        check(voip_rtp_session_get_stats(handle_, &stats));
+        return stats;
+    }
+    voip_rtp_sync sync() const {
+        voip_rtp_sync sync = VOIP_RTP_SYNC_INIT;
+        check(voip_rtp_session_get_sync(handle_, &sync));
+        return sync;
+    }
+    voip_rtp_session *handle() const noexcept { return handle_; }
+
+private:
+    void reset() noexcept {
+        if (handle_ != nullptr) {
+            voip_rtp_session_free(handle_);
+        }
+    }
+    voip_rtp_session *handle_ = nullptr;
+};
+
+/// Many RTP sessions on one socket. Its destructor ends them and must not run inside one of their callbacks.
+class RtpMux {
+public:
+    explicit RtpMux(const voip_rtp_mux_options &options = VOIP_RTP_MUX_OPTIONS_INIT) {
+        check(voip_rtp_mux_new(&options, &handle_));
+    }
+    ~RtpMux() { reset(); }
+    RtpMux(RtpMux &&other) noexcept : handle_(std::exchange(other.handle_, nullptr)) {}
+    RtpMux &operator=(RtpMux &&other) noexcept {
+        if (this != &other) {
+            reset();
+            handle_ = std::exchange(other.handle_, nullptr);
+        }
+        return *this;
+    }
+    RtpMux(const RtpMux &) = delete;
+    RtpMux &operator=(const RtpMux &) = delete;
+
+    /// An empty address: that of the session's options, or who comes first.
+    void add(RtpSession &session, const std::string &address = "", int port = 0) {
+        check(voip_rtp_mux_register(handle_, session.handle(), detail::or_null(address), port));
+    }
+    void remove(RtpSession &session) { check(voip_rtp_mux_unregister(handle_, session.handle())); }
+    int port() const {
+        int32_t port = 0;
+        check(voip_rtp_mux_get_local_address(handle_, nullptr, 0, nullptr, &port));
+        return port;
+    }
+    void poll(int32_t timeout_ms = 0) { check(voip_rtp_mux_poll(handle_, timeout_ms)); }
+    voip_rtp_mux_stats stats() const {
+        voip_rtp_mux_stats stats = VOIP_RTP_MUX_STATS_INIT;
+        check(voip_rtp_mux_get_stats(handle_, &stats));
+        return stats;
+    }
+    voip_rtp_mux *handle() const noexcept { return handle_; }
+
+private:
+    void reset() noexcept {
+        if (handle_ != nullptr) {
+            voip_rtp_mux_free(handle_);
+        }
+    }
+    voip_rtp_mux *handle_ = nullptr;
+};
+
 } // namespace voip
 
 #endif // VOIP_HPP

@@ -11,6 +11,8 @@ mod bytes;
 mod drive_agent;
 #[path = "drivers/rtp.rs"]
 mod drive_rtp;
+#[path = "drivers/rtp_mux.rs"]
+mod drive_rtp_mux;
 #[path = "drivers/session.rs"]
 mod drive_session;
 #[path = "support/pcap.rs"]
@@ -266,5 +268,6 @@ fn the_fuzz_targets_take_any_bytes() {
         drive_agent::run(&bytes);
         drive_session::run(&bytes);
         drive_rtp::run(&bytes);
+        drive_rtp_mux::run(&bytes);
     });
 }

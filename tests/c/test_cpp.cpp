@@ -160,6 +160,33 @@ void an_account() {
     CHECK(moved.stats().accounts == 1);
 }
 
+void streams_by_themselves() {
+    voip_rtp_session_options options = VOIP_RTP_SESSION_OPTIONS_INIT;
+    voip_rtp_mux_options shared = VOIP_RTP_MUX_OPTIONS_INIT;
+    shared.local_address = options.local_address = "127.0.0.1";
+    options.rtcp_mux = 1;
+    voip::RtpMux mux(shared);
+    voip::RtpSession inner(options), outer(options);
+    mux.add(inner);
+    inner.start();
+    outer.set_remote("127.0.0.1", mux.port());
+    outer.bind();
+    CHECK(outer.port() > 0 && outer.port() != mux.port());
+    outer.start();
+    outer.send_dtmf("5");
+    int16_t pcm[160] = {0};
+    uint32_t timestamp = 0;
+    CHECK(outer.write(pcm, 160) == 160);
+    CHECK(inner.read(pcm, 160, timestamp, 20000) > 0);
+    CHECK(inner.read(pcm, 160, 20000) > 0);
+    CHECK(outer.drain(20000));
+    CHECK(inner.stats().rx_packets > 0 && mux.stats().sessions == 1);
+    voip::RtpSession moved = std::move(outer);
+    moved.stop();
+    mux.remove(inner);
+    CHECK(mux.stats().sessions == 0);
+}
+
 } // namespace
 
 int main() {
@@ -167,5 +194,6 @@ int main() {
     a_call();
     what_passes();
     an_account();
+    streams_by_themselves();
     return check_end();
 }

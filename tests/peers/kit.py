@@ -363,13 +363,14 @@ snd_path {self.recordings}
 
 
 class Capture(Process):
-    """tshark on the loopback interface, for some UDP ports."""
+    """tshark on an interface, for some UDP ports. `address` is where a probe passes that interface."""
 
-    def __init__(self, kit, name, filter_):
+    def __init__(self, kit, name, filter_, interface="lo", address="127.0.0.1"):
+        self.address = address
         self.file = kit.path(f"{name}.pcapng")
         self.probe = Ports.take()
         super().__init__(
-            kit, name, ["tshark", "-i", "lo", "-l", "-P", "-w", self.file, "-f", f"udp and ({filter_} or port {self.probe})"]
+            kit, name, ["tshark", "-i", interface, "-l", "-P", "-w", self.file, "-f", f"udp and ({filter_} or port {self.probe})"]
         )
         self._wait_capturing()
 
@@ -378,7 +379,7 @@ class Capture(Process):
         deadline = time.monotonic() + PATIENCE
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             while time.monotonic() < deadline:
-                sock.sendto(b"", ("127.0.0.1", self.probe))
+                sock.sendto(b"", (self.address, self.probe))
                 try:
                     self.wait_line(rf"\b{self.probe}\b", timeout=0.3, start=0)
                     return
@@ -393,7 +394,7 @@ class Capture(Process):
         deadline = time.monotonic() + PATIENCE
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             while time.monotonic() < deadline:
-                sock.sendto(b"", ("127.0.0.1", self.probe))
+                sock.sendto(b"", (self.address, self.probe))
                 try:
                     self.wait_line(rf"\b{self.probe}\b", timeout=0.3, start=before)
                     break
@@ -402,13 +403,14 @@ class Capture(Process):
         self.process.send_signal(signal.SIGINT)
         self.exit_code()
 
-    def fields(self, display, *names, decode=()):
+    def fields(self, display, *names, decode=(), more=()):
         """One list of values a packet that passes the display filter."""
         command = ["tshark", "-r", self.file, "-Y", display, "-T", "fields", "-E", "separator=|"]
         for name in names:
             command += ["-e", name]
         for rule in decode:
             command += ["-d", rule]
+        command += more
         out = subprocess.run([str(c) for c in command], capture_output=True, text=True, timeout=60)
         if out.returncode:
             raise Failure(f"tshark -r: {out.stderr.strip()}")
