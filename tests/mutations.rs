@@ -268,6 +268,13 @@ fn the_fuzz_targets_take_any_bytes() {
         drive_agent::run(&bytes);
         drive_session::run(&bytes);
         drive_rtp::run(&bytes);
+    });
+}
+
+#[test]
+fn any_bytes_leave_a_mux_of_streams_within_its_bounds() {
+    run("mux", 300, |rng| {
+        let bytes: Vec<u8> = (0..rng.below(2000)).map(|_| rng.next_u32() as u8).collect();
         drive_rtp_mux::run(&bytes);
     });
 }

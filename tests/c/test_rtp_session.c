@@ -159,7 +159,8 @@ static void they_talk(voip_rtp_session *a, voip_rtp_session *b)
     /* A frame may be left out or made up on a busy machine; as a rule there is no jump at all. */
     CHECK(jumps < 10);
     CHECK(sb.remote_ssrc == 0x1234abcd && sa.local_ssrc == 0x1234abcd);
-    CHECK(sb.rx_packets > 50 && sb.rx_lost == 0 && sa.tx_packets >= sb.rx_packets);
+    /* The counters of a are older by a packet or two. */
+    CHECK(sb.rx_packets > 50 && sb.rx_lost == 0 && sa.tx_packets + 3 >= sb.rx_packets);
     CHECK(sa.round_trip_us >= 0 && sa.round_trip_us < 10000000 && sa.remote_lost <= 0);
     MUST(voip_rtp_session_get_sync(b, &sync));
     CHECK(sync.ssrc == 0x1234abcd && sync.clock_rate == 8000 && sync.arrival_ns > 0);
