@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
-use voip::media::{PlaySource, Session, SessionConfig, StreamParams};
+use voip::media::{PlaySource, Session, SessionConfig, StreamParams, VadConfig};
 use voip::proto::rtp::{PayloadFormat, RtpBuilder, RtpHeader, TelephoneEvent};
 use voip::proto::srtp::{MasterKey, Profile, Protector, StreamKeys};
 use voip::util::{Duration, SeededRng, Time};
@@ -58,6 +58,8 @@ fn steady_state(host_rate: u32, profile: Option<Profile>) -> u64 {
         srtp: key.map(|key| Box::new(StreamKeys { send: key.clone(), receive: key })),
     };
     session.configure(Time::ZERO, &params).expect("G.711");
+    session.set_vad(Some(VadConfig::default()));
+    session.set_filter(Some(Box::new(|_, _, len| Some(len))));
     session.play(PlaySource::Tone { hz: 440, level: 3000, frames: u64::MAX }, 1).expect("room");
     let frames = host_rate as usize / 50;
     let mut pcm = vec![0i16; frames * 2];
@@ -69,7 +71,13 @@ fn steady_state(host_rate: u32, profile: Option<Profile>) -> u64 {
         }
         let now = Time::from_millis(u64::from(n) * 20);
         let header = RtpHeader {
-            payload_type: if n % 100 < 6 { 101 } else { 0 },
+            payload_type: if n % 100 < 6 {
+                101
+            } else if n % 100 > 90 {
+                13
+            } else {
+                0
+            },
             marker: false,
             sequence: n as u16,
             timestamp: n * 160,
@@ -90,6 +98,7 @@ fn steady_state(host_rate: u32, profile: Option<Profile>) -> u64 {
             let at = now + Duration::from_millis(at);
             session.handle_deadline(at, &mut |_, _| sent += 1);
         }
+        session.mark(u64::from(n), host.writer.written());
         while session.poll_event().is_some() {}
         session.take_wake();
         let got = host.reader.read(&mut pcm);

@@ -5,7 +5,10 @@
 
 use crate::bytes::Bytes;
 use std::net::SocketAddr;
-use voip::media::{record_tap, HostAudio, PlaySource, RecordDrain, Session, SessionConfig, StreamParams};
+use voip::media::host_ring::host_rings;
+use voip::media::{
+    record_tap, FilterFn, HostAudio, PlaySource, RecordDrain, Session, SessionConfig, StreamParams, VadConfig,
+};
 use voip::proto::rtp::{classify, PacketKind, PayloadFormat, RtpBuilder, RtpHeader, RtpPacket};
 use voip::util::{Duration, SeededRng, Time};
 
@@ -165,7 +168,7 @@ impl World {
     pub fn some_command(&mut self, kind: u8, value: u8) {
         let ms = |n: u8| Duration::from_millis(u64::from(n) * 10);
         let session = &mut self.session;
-        match kind % 12 {
+        match kind % 18 {
             0 => drop(session.send_dtmf("1#!w,A", ms(value), ms(value), 1)),
             1 => drop(session.send_dtmf(if value % 2 == 0 { "" } else { "x" }, ms(1), ms(1), 2)),
             2 => drop(
@@ -186,6 +189,37 @@ impl World {
             8 => session.set_muted(value % 2 == 0),
             9 => drop(session.set_gain(u32::from(value) * 4, u32::from(value))),
             10 => self.host.writer.flush(),
+            11 => {
+                let config = VadConfig { begin_ms: u32::from(value), ..VadConfig::default() };
+                session.set_vad(Some(config).filter(|_| value % 4 != 0));
+            }
+            12 => session.mark(u64::from(value), self.host.writer.written()),
+            13 => {
+                self.host.writer.flush();
+                session.clear_playback();
+            }
+            14 => {
+                // One that lets pass, changes and spoils; what it would drop nobody counts.
+                let mut n = value;
+                let change: FilterFn = Box::new(move |_, room, len| {
+                    n = n.wrapping_mul(5).wrapping_add(1);
+                    room[usize::from(n) % room.len()] ^= 1 << (n % 8);
+                    Some(if n % 16 == 0 { usize::from(n) * 16 } else { len })
+                });
+                session.set_filter(Some(change).filter(|_| value % 2 == 0));
+            }
+            15 => {
+                let header = RtpHeader { ssrc: 9, ..self.header };
+                let mut own = vec![0; 12 + usize::from(value)];
+                RtpBuilder::new(header, &vec![value; usize::from(value)]).write(&mut own).expect("room");
+                session.send_packet(self.now, own.into());
+            }
+            16 => {
+                let rate = RATES[usize::from(value) % RATES.len()];
+                let (ends, host) = host_rings(rate as usize / 5, rate as usize / 5);
+                session.set_host(rate, ends);
+                self.host = host;
+            }
             _ => drop(self.host.reader.clear()),
         }
         self.check();
