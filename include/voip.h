@@ -3616,6 +3616,25 @@ voip_status voip_config_set_max_calls(voip_config *config, uint32_t calls);
 voip_status voip_config_set_media_threads(voip_config *config, uint32_t threads);
 
 /**
+ * Sets how many sockets the calls of a media thread share for their audio.
+ *
+ * Without shared sockets each call has a socket and a port of its own, which every peer and every firewall
+ * understands. Shared ones cost less: many packets go in and out by one system call. Calls are told apart by the
+ * peer's address, then by its SSRC, which the description announces (`a=ssrc`, RFC 5576). A peer whose packets come
+ * from an address that it did not announce, as behind a NAT, is only recognised if it announced its SSRC too.
+ *
+ * @param sockets 0 to 64 for each media thread; 0, a socket for each call, if not set.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_media_sockets(voip_config *config,
+                                          uint32_t sockets);
+
+/**
  * Sets who delivers events.
  *
  * @param mode a `voip_event_mode`; with VOIP_EVENTS_HOST poll `voip_phone_get_event_fd` and call

@@ -54,6 +54,7 @@ fn local(codecs: &[PayloadFormat]) -> LocalMedia {
         session_id: 77,
         version: 1,
         keying: Keying::default(),
+        ssrc: None,
     }
 }
 

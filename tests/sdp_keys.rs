@@ -20,6 +20,7 @@ fn phone(mode: SrtpMode, seed: u64) -> LocalMedia {
         session_id: 77,
         version: 1,
         keying: Keying::generate(mode, &SUITES, &mut SeededRng::new(seed)),
+        ssrc: None,
     }
 }
 

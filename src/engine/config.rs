@@ -60,6 +60,8 @@ pub struct PhoneConfig {
     pub write_buffer_ms: u32,
     pub max_calls: usize,
     pub media_threads: usize,
+    /// Sockets that the streams of a media thread share; 0: one socket a stream.
+    pub media_sockets: usize,
     pub event_mode: EventMode,
     /// Bound of the event queue for events that may be dropped.
     pub max_events: usize,
@@ -130,6 +132,7 @@ impl Default for PhoneConfig {
             write_buffer_ms: 2000,
             max_calls: 64,
             media_threads: 1,
+            media_sockets: 0,
             event_mode: EventMode::Thread,
             max_events: 4096,
             unhandled_call: 486,
@@ -155,6 +158,9 @@ impl Default for PhoneConfig {
         }
     }
 }
+
+/// Shared sockets of one media thread.
+pub const MAX_MEDIA_SOCKETS: usize = 64;
 
 impl PhoneConfig {
     /// The first setting that is out of its range, as an error that names it.
@@ -187,6 +193,12 @@ impl PhoneConfig {
             if value == 0 || value > most {
                 return range(format!("{value} {name}, not within 1 to {most}"));
             }
+        }
+        if self.media_sockets > MAX_MEDIA_SOCKETS {
+            return range(format!(
+                "{} media sockets, not within 0 to {MAX_MEDIA_SOCKETS}",
+                self.media_sockets
+            ));
         }
         if !(400..=699).contains(&self.unhandled_call) {
             return range(format!(

@@ -3,12 +3,16 @@
 use super::call::Call;
 use super::clock;
 use super::control::Control;
+use super::error::Error;
 use super::event::{Event, EventKind};
+use super::ports::PortLease;
 use super::udp;
-use super::worker::{MediaOp, Opening, Report, ToWorker};
+use super::worker::{MediaOp, Opening, Path, Report, ToWorker};
 use crate::media::{MediaEvent, Session, SessionConfig, StreamParams};
 use crate::proto::rtp::PayloadFormat;
-use crate::ua::{self, CallId, CallState, Command, EndCause, EndInfo, EndedBy, MediaCommand, StreamConfig};
+use crate::ua::{
+    self, CallId, CallState, Command, EndCause, EndInfo, EndedBy, MediaCommand, StreamConfig, StreamOpened,
+};
 use crate::util::Time;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -22,6 +26,7 @@ const MAX_PLANNED: usize = 65_536;
 /// How long the end of a call waits for its last reports (a file that is being closed).
 const LAST_REPORTS: Duration = Duration::from_secs(2);
 const RTP_BUFFER_BYTES: usize = 64 << 10;
+const SHARED_BUFFER_BYTES: usize = 4 << 20;
 
 #[derive(Default)]
 pub struct Calls {
@@ -30,8 +35,24 @@ pub struct Calls {
     planned: BTreeMap<(Time, u64), Planned>,
     planned_count: u64,
     next_worker: usize,
+    /// The shared sockets of each worker and local address.
+    shared: HashMap<(usize, IpAddr), SharedGroup>,
+    /// How many each worker has in all.
+    shared_indices: HashMap<usize, usize>,
     /// Ends that wait for their last reports, by the instant when they are told at the latest.
     ends: BTreeSet<(Time, CallId)>,
+}
+
+#[derive(Default)]
+struct SharedGroup {
+    sockets: Vec<Shared>,
+    turn: usize,
+}
+
+/// A socket that the worker has; its port is ours until the phone stops.
+struct Shared {
+    index: usize,
+    lease: PortLease,
 }
 
 /// One key by INFO; without a digit: all keys of that `send_dtmf` were sent.
@@ -166,7 +187,7 @@ pub fn session_config(config: &super::config::PhoneConfig, rate: u32) -> Session
 
 impl Control {
     /// Opens the RTP socket of a call and gives it to a worker. The code on failure goes to the caller.
-    pub(super) fn open_stream(&mut self, id: CallId, hint: Option<IpAddr>) -> Result<SocketAddr, u16> {
+    pub(super) fn open_stream(&mut self, id: CallId, hint: Option<IpAddr>) -> Result<StreamOpened, u16> {
         let opened = self.try_open_stream(id, hint);
         if opened.is_err() && self.calls.entries.get(&id).is_some_and(|e| !e.announced) {
             // The agent refuses it, and nobody will hear of it.
@@ -175,35 +196,67 @@ impl Control {
         opened
     }
 
-    fn try_open_stream(&mut self, id: CallId, hint: Option<IpAddr>) -> Result<SocketAddr, u16> {
+    fn try_open_stream(&mut self, id: CallId, hint: Option<IpAddr>) -> Result<StreamOpened, u16> {
         if !self.calls.entries.contains_key(&id) {
             // An incoming call's stream comes before the call is announced.
             self.add_incoming(id);
         }
         let routed = self.routes.lock().unwrap_or_else(PoisonError::into_inner).for_stream(hint);
         let (bind, seen) = routed.ok_or(503u16)?;
-        let mut rng = clock::OsRng::new();
-        let opened =
-            self.shared.ports.open(&mut rng, |port| udp::open((bind, port).into(), RTP_BUFFER_BYTES));
-        let (socket, lease) = opened.map_err(|error| {
+        let index = self.calls.next_worker % self.workers.len().max(1);
+        self.calls.next_worker = self.calls.next_worker.wrapping_add(1);
+        let opened = match self.shared.config.media_sockets {
+            0 => self.own_path(bind),
+            count => self.shared_path(bind, index, count),
+        };
+        let (path, port) = opened.map_err(|error| {
             log::warn!(target: "voip::engine", "a call gets no stream: {error}");
             self.shared.link.counters.no_ports.add(1);
             503u16
         })?;
-        let local = SocketAddr::new(seen, lease.port());
-        let index = self.calls.next_worker % self.workers.len().max(1);
+        let local = SocketAddr::new(seen, port);
         let entry = self.calls.entries.get_mut(&id).ok_or(500u16)?;
         let session = *entry.session.take().ok_or(500u16)?;
         let worker = self.workers.get(index).ok_or(500u16)?;
-        self.calls.next_worker = index + 1;
         entry.call.shared().set_media(|m| m.local = Some(local));
         let call = entry.call.clone();
-        worker.send(ToWorker::Open(Box::new(Opening { call, session, socket, lease })));
+        let ssrc = matches!(path, Path::Shared(_)).then(|| session.stats().local_ssrc);
+        worker.send(ToWorker::Open(Box::new(Opening { call, session, path })));
         entry.worker = Some(index);
         for op in std::mem::take(&mut entry.waiting) {
             worker.send(ToWorker::Op { call: id, op });
         }
-        Ok(local)
+        Ok(StreamOpened { local, ssrc })
+    }
+
+    fn own_path(&self, bind: IpAddr) -> Result<(Path, u16), Error> {
+        let mut rng = clock::OsRng::new();
+        let open = |port| udp::open((bind, port).into(), RTP_BUFFER_BYTES);
+        let (socket, lease) = self.shared.ports.open(&mut rng, open)?;
+        let port = lease.port();
+        Ok((Path::Own { socket, lease }, port))
+    }
+
+    /// One of the worker's shared sockets, each in turn; they are opened when they are first needed.
+    fn shared_path(&mut self, bind: IpAddr, worker: usize, count: usize) -> Result<(Path, u16), Error> {
+        let calls = &mut self.calls;
+        let group = calls.shared.entry((worker, bind)).or_default();
+        let turn = group.turn % count.max(1);
+        group.turn = group.turn.wrapping_add(1);
+        if let Some(socket) = group.sockets.get(turn) {
+            return Ok((Path::Shared(socket.index), socket.lease.port()));
+        }
+        let open = |port| udp::open((bind, port).into(), SHARED_BUFFER_BYTES);
+        let (socket, lease) = self.shared.ports.open(&mut clock::OsRng::new(), open)?;
+        let index = calls.shared_indices.entry(worker).or_default();
+        let opened = Shared { index: *index, lease };
+        *index += 1;
+        let path = (Path::Shared(opened.index), opened.lease.port());
+        group.sockets.push(opened);
+        if let Some(worker) = self.workers.get(worker) {
+            worker.send(ToWorker::Share(socket));
+        }
+        Ok(path)
     }
 
     fn add_incoming(&mut self, id: CallId) {
@@ -240,8 +293,9 @@ impl Control {
                 entry.call.shared().set_payloads(payloads(&stream));
                 entry.call.shared().keys_negotiated.store(keys, std::sync::atomic::Ordering::Release);
                 let Some(worker) = entry.worker.and_then(|w| self.workers.get(w)) else { return };
+                let ssrc = stream.remote_ssrc;
                 let params = Box::new(stream_params(stream));
-                worker.send(ToWorker::Configure { call, params });
+                worker.send(ToWorker::Configure { call, params, ssrc });
             }
             MediaCommand::Close { call } => self.close_stream(call),
         }

@@ -29,6 +29,8 @@ pub struct Counters {
     pub media_wakeups: Count,
     pub media_batch_max: Count,
     pub media_batches: Count,
+    /// Datagrams of shared sockets that were nobody's.
+    pub media_unrouted: Count,
     pub media_packets_in: Count,
     pub media_packets_out: Count,
     pub media_bytes_in: Count,

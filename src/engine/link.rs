@@ -64,6 +64,7 @@ pub struct Link {
     pub counters: Counters,
     pub recorder: Recorder,
     pub hook: Option<ThreadHook>,
+    pub max_calls: usize,
     pub phone_handle: AtomicU64,
     ids: AtomicU64,
 }
@@ -80,6 +81,7 @@ impl Link {
             counters: Counters::default(),
             recorder: Recorder::default(),
             hook: config.thread_hook.clone(),
+            max_calls: config.max_calls,
             phone_handle: AtomicU64::new(0),
             ids: AtomicU64::new(1),
         })

@@ -39,7 +39,7 @@ impl Spread {
     pub fn send_phase(&mut self) -> Duration {
         self.opened = self.opened.wrapping_add(1);
         let part = u64::from(self.opened.wrapping_mul(GOLDEN));
-        Duration::from_nanos(INTERVAL.as_nanos() as u64 * part >> 32)
+        Duration::from_nanos((INTERVAL.as_nanos() as u64 * part) >> 32)
     }
 
     /// A stream begins to play at `at`: its place, and how much later it should play.

@@ -1,13 +1,13 @@
 //! One call's stream as its media worker holds it: the session, its socket, what its host waits for.
 
 use super::call::Call;
-use super::ports::PortLease;
+use super::send_batch::Flushed;
 use super::udp;
-use super::worker::{MediaOp, Opening, Report};
+use super::worker::{MediaOp, Opening, Path, Report};
 use crate::media::{MediaEvent, Session};
 use crate::ua::CallId;
 use crate::util::Time;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub struct Stream {
     pub id: CallId,
     pub call: Call,
     pub session: Session,
-    socket: UdpSocket,
+    path: Path,
     ipv6: bool,
     /// The socket is read when the session plays, and not watched.
     pub by_tick: bool,
@@ -32,7 +32,6 @@ pub struct Stream {
     stats_publish: Time,
     stats_every: Duration,
     stats_due: Option<Time>,
-    lease: PortLease,
 }
 
 #[derive(Default)]
@@ -42,15 +41,26 @@ pub struct Sent {
     pub errors: u64,
 }
 
+impl Sent {
+    pub fn count(&mut self, flushed: Flushed) {
+        self.packets += flushed.packets;
+        self.bytes += flushed.bytes;
+        self.errors += flushed.errors;
+    }
+}
+
 impl Stream {
     pub fn new(opening: Opening) -> Stream {
-        let Opening { call, session, socket, lease } = opening;
-        let ipv6 = socket.local_addr().is_ok_and(|a| a.is_ipv6());
+        let Opening { call, session, path } = opening;
+        let ipv6 = match &path {
+            Path::Own { socket, .. } => socket.local_addr().is_ok_and(|a| a.is_ipv6()),
+            Path::Shared(_) => false,
+        };
         Stream {
             id: call.id(),
             call,
             session,
-            socket,
+            path,
             ipv6,
             by_tick: false,
             place: None,
@@ -58,12 +68,22 @@ impl Stream {
             stats_publish: Time::ZERO,
             stats_every: Duration::ZERO,
             stats_due: None,
-            lease,
         }
     }
 
-    pub fn fd(&self) -> RawFd {
-        self.socket.as_raw_fd()
+    /// Its own socket, if it has one.
+    pub fn own_socket(&self) -> Option<RawFd> {
+        match &self.path {
+            Path::Own { socket, .. } => Some(socket.as_raw_fd()),
+            Path::Shared(_) => None,
+        }
+    }
+    /// The number of the socket that it shares.
+    pub fn shared_socket(&self) -> Option<usize> {
+        match &self.path {
+            Path::Own { .. } => None,
+            Path::Shared(index) => Some(*index),
+        }
     }
     /// See `Session::prefetch`.
     pub fn prefetch(&self, step: u8) {
@@ -76,20 +96,23 @@ impl Stream {
         earlier(self.session.next_deadline(), self.stats_due)
     }
 
-    pub fn tick(&mut self, now: Time) -> Sent {
+    /// Plays and sends what is due. What goes out by a shared socket is handed to `share`.
+    pub fn tick(&mut self, now: Time, share: &mut dyn FnMut(usize, SocketAddr, &[u8])) -> Sent {
         let mut sent = Sent::default();
-        let (socket, ipv6) = (&self.socket, self.ipv6);
-        if self.session.next_deadline().is_some_and(|at| at <= now) {
-            self.session.handle_deadline(now, &mut |to: SocketAddr, packet: &[u8]| match socket
-                .send_to(packet, udp::for_family(to, ipv6))
-            {
+        if self.session.next_deadline().is_none_or(|at| at > now) {
+            return sent;
+        }
+        let (path, ipv6) = (&self.path, self.ipv6);
+        self.session.handle_deadline(now, &mut |to: SocketAddr, packet: &[u8]| match path {
+            Path::Own { socket, .. } => match socket.send_to(packet, udp::for_family(to, ipv6)) {
                 Ok(_) => {
                     sent.packets += 1;
                     sent.bytes += packet.len() as u64;
                 }
                 Err(_) => sent.errors += 1,
-            });
-        }
+            },
+            Path::Shared(index) => share(*index, to, packet),
+        });
         for _ in 0..sent.errors {
             self.session.count_send_error();
         }
@@ -123,8 +146,9 @@ impl Stream {
 
     /// After a description: small packets need no room for fragmentation.
     pub fn described(&self) {
-        if !self.ipv6 && self.session.packet_bytes().is_some_and(|n| n <= NEVER_FRAGMENTED) {
-            udp::never_fragment(self.fd());
+        let small = self.session.packet_bytes().is_some_and(|n| n <= NEVER_FRAGMENTED);
+        if let Some(fd) = self.own_socket().filter(|_| small && !self.ipv6) {
+            udp::never_fragment(fd);
         }
     }
 
@@ -165,11 +189,14 @@ impl Stream {
 impl Stream {
     /// The last words: nothing of it is left afterwards.
     pub fn finish(self) {
-        let Stream { call, session, socket, lease, .. } = self;
+        let Stream { call, session, path, .. } = self;
         call.shared().publish_final(session.stats());
-        // Socket first, then the port: whoever takes the port next can bind it.
-        drop((session, socket));
-        drop(lease);
+        drop(session);
+        if let Path::Own { socket, lease } = path {
+            // Socket first, then the port: whoever takes the port next can bind it.
+            drop(socket);
+            drop(lease);
+        }
         call.shared().media_closed();
     }
 }

@@ -33,6 +33,11 @@ pub fn stamp_arrivals(fd: RawFd) {
     set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1);
 }
 
+/// Has the kernel hand over runs of equally long datagrams as one, where it has them so (UDP_GRO).
+pub fn take_runs(fd: RawFd) {
+    set_int(fd, libc::SOL_UDP, libc::UDP_GRO, 1);
+}
+
 /// Sends with DF set, which spares the kernel the choice of an identification for fragments. For datagrams that every
 /// path carries whole.
 pub fn never_fragment(fd: RawFd) {
@@ -88,7 +93,7 @@ pub fn for_family(to: SocketAddr, ipv6: bool) -> SocketAddr {
     }
 }
 
-fn to_storage(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
+pub(super) fn to_storage(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
     // SAFETY: plain C data for which zeros are valid.
     let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
     let at = &mut storage as *mut libc::sockaddr_storage;

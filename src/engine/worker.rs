@@ -19,17 +19,36 @@ use std::time::Duration;
 /// To a worker, from the control thread only.
 pub enum ToWorker {
     Open(Box<Opening>),
-    Configure { call: CallId, params: Box<StreamParams> },
-    Op { call: CallId, op: MediaOp },
-    Close { call: CallId },
+    /// The first description of a stream, or a new one; `ssrc` is what the peer announced.
+    Configure {
+        call: CallId,
+        params: Box<StreamParams>,
+        ssrc: Option<u32>,
+    },
+    /// The next one of the sockets that streams share.
+    Share(UdpSocket),
+    Op {
+        call: CallId,
+        op: MediaOp,
+    },
+    Close {
+        call: CallId,
+    },
     Quit,
 }
 
 pub struct Opening {
     pub call: Call,
     pub session: Session,
-    pub socket: UdpSocket,
-    pub lease: PortLease,
+    pub path: Path,
+}
+
+/// What a stream's packets come and go by.
+pub enum Path {
+    /// A socket of its own.
+    Own { socket: UdpSocket, lease: PortLease },
+    /// The worker's shared socket of that number.
+    Shared(usize),
 }
 
 /// What a host wants of a stream.

@@ -12,11 +12,13 @@ use super::error::Result;
 use super::fd::Wake;
 use super::link::Link;
 use super::receiver::Receiver;
+use super::send_batch::Flushed;
 use super::spread::{Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
 use super::udp;
 use super::worker::{Opening, Report, Reports, ToWorker};
+use super::worker_shared::SharedSockets;
 use crate::media::MediaEvent;
 use crate::ua::CallId;
 use crate::util::{prefetch, Key, Slab, Time, Wheel, SLOT};
@@ -37,39 +39,41 @@ const READY: usize = 1024;
 /// Streams that are run by one reading of the clock.
 const CLOCK_EVERY: usize = 16;
 
-/// Tokens of what is no stream; a stream's key has a generation below these.
+/// The token of the descriptor that wakes us; those of shared sockets are below, and those of streams, which begin with
+/// their generation, far below.
 const WAKE: u64 = u64::MAX;
 
 pub struct Worker {
-    link: Arc<Link>,
+    pub(super) link: Arc<Link>,
     reports: Reports,
     commands: channel::Receiver<ToWorker>,
     wake: Arc<Wake>,
-    epoll: Epoll,
+    pub(super) epoll: Epoll,
     receiver: Receiver,
-    streams: Slab<Box<Stream>>,
-    keys: HashMap<CallId, Key>,
+    pub(super) shared: SharedSockets,
+    pub(super) streams: Slab<Box<Stream>>,
+    pub(super) keys: HashMap<CallId, Key>,
     wheel: Wheel,
     spread: Spread,
     /// What fires in this turn; empty between turns.
     due: Vec<(Time, Key)>,
     /// The clocks as this turn reads them.
-    stamps: Stamps,
+    pub(super) stamps: Stamps,
     /// Sockets that had more than one batch.
     more: Vec<Key>,
-    tally: Tally,
+    pub(super) tally: Tally,
     reported: bool,
     quit: bool,
 }
 
 /// What a turn adds to the phone's counters.
 #[derive(Default)]
-struct Tally {
-    packets_in: u64,
-    bytes_in: u64,
-    batches: u64,
-    largest: u64,
-    sent: Sent,
+pub(super) struct Tally {
+    pub packets_in: u64,
+    pub bytes_in: u64,
+    pub batches: u64,
+    pub largest: u64,
+    pub sent: Sent,
 }
 
 impl Worker {
@@ -88,6 +92,7 @@ impl Worker {
             wake,
             epoll,
             receiver: Receiver::new(BATCH, DATAGRAM_BYTES),
+            shared: SharedSockets::default(),
             streams: Slab::new(),
             keys: HashMap::new(),
             wheel: Wheel::new(clock::now()),
@@ -124,7 +129,7 @@ impl Worker {
 
     /// How long there is nothing to do; None: until somebody says so.
     fn until_next(&self) -> Option<Duration> {
-        if !self.more.is_empty() {
+        if !self.more.is_empty() || !self.shared.ready.is_empty() {
             return Some(Duration::ZERO);
         }
         self.wheel.next().map(|at| at.since(clock::now()))
@@ -151,6 +156,9 @@ impl Worker {
                 self.take_commands();
                 continue;
             }
+            if self.shared.is_ready(token) {
+                continue;
+            }
             let key = Key::from_u64(token);
             if !again.contains(&key) {
                 self.read(key);
@@ -162,7 +170,9 @@ impl Worker {
         if self.more.is_empty() {
             self.more = again;
         }
+        self.read_shared();
         self.run_due();
+        self.flush_shared();
         self.tell_control();
         self.count(ready.len());
     }
@@ -198,14 +208,17 @@ impl Worker {
     fn command(&mut self, command: ToWorker) {
         match command {
             ToWorker::Open(opening) => self.open(*opening),
-            ToWorker::Configure { call, params } => {
+            ToWorker::Configure { call, params, ssrc } => {
+                let remote = params.remote;
                 self.with(call, |stream, now| match stream.session.configure(now, &params) {
                     Ok(()) => stream.described(),
                     Err(error) => {
                         log::warn!(target: "voip::rtp", "a stream could not be set up: {error}");
                     }
                 });
+                self.set_peer(call, remote, ssrc);
             }
+            ToWorker::Share(socket) => self.share(socket),
             ToWorker::Op { call, op } => {
                 let lost = self.with(call, |stream, now| stream.apply(now, op)).flatten();
                 if let Some(event) = lost {
@@ -229,13 +242,15 @@ impl Worker {
         if self.streams.len() >= THRONG {
             stream.session.set_turnaround(Duration::ZERO);
         }
-        let (id, fd) = (stream.id, stream.fd());
+        let (id, own) = (stream.id, stream.own_socket());
         let key = self.streams.insert(stream);
         self.keys.insert(id, key);
-        udp::stamp_arrivals(fd);
-        if let Err(error) = self.epoll.add(fd, key.to_u64()) {
-            log::error!(target: "voip::engine", "epoll: {error}");
-            self.fail(key);
+        if let Some(fd) = own {
+            udp::stamp_arrivals(fd);
+            if let Err(error) = self.epoll.add(fd, key.to_u64()) {
+                log::error!(target: "voip::engine", "epoll: {error}");
+                self.fail(key);
+            }
         }
         self.settle_stream(key, true);
     }
@@ -252,7 +267,7 @@ impl Worker {
     }
 
     /// A panic in a session ends its call, nothing else.
-    fn guarded<T>(&mut self, key: Key, work: impl FnOnce(&mut Stream) -> T) -> Option<T> {
+    pub(super) fn guarded<T>(&mut self, key: Key, work: impl FnOnce(&mut Stream) -> T) -> Option<T> {
         let stream = self.streams.get_mut(key)?;
         match thread::caught(|| work(stream)) {
             Ok(value) => Some(value),
@@ -278,8 +293,8 @@ impl Worker {
     }
 
     fn take_datagrams(&mut self, key: Key) {
-        let Some(stream) = self.streams.get(key) else { return };
-        let Ok(count) = self.receiver.receive(stream.fd()) else { return };
+        let Some(fd) = self.streams.get(key).and_then(|s| s.own_socket()) else { return };
+        let Ok(count) = self.receiver.receive(fd) else { return };
         if count == self.receiver.capacity() {
             self.more.push(key);
         }
@@ -340,7 +355,17 @@ impl Worker {
         if self.streams.get(key).is_some_and(|s| s.by_tick && s.session.wants_packets(now)) {
             self.take_datagrams(key);
         }
-        let done = self.guarded(key, |stream| (stream.tick(now), stream.stats_report(now)));
+        let (mut shared, mut flushed) = (std::mem::take(&mut self.shared), Flushed::default());
+        let done = self.guarded(key, |stream| {
+            let sent = stream.tick(now, &mut |index, to, packet| {
+                if let Some(socket) = shared.get_mut(index) {
+                    flushed.add(socket.send(to, packet));
+                }
+            });
+            (sent, stream.stats_report(now))
+        });
+        self.shared = shared;
+        self.tally.sent.count(flushed);
         self.settle_stream(key, true);
         let Some((sent, stats)) = done else { return };
         self.tally.sent.packets += sent.packets;
@@ -360,7 +385,9 @@ impl Worker {
             return;
         }
         stream.by_tick = by_tick;
-        self.epoll.watch(stream.fd(), key.to_u64(), !by_tick);
+        if let Some(fd) = stream.own_socket() {
+            self.epoll.watch(fd, key.to_u64(), !by_tick);
+        }
         if by_tick && stream.place.is_none() && self.streams.len() >= CROWD {
             self.take_place(key);
         }
@@ -379,7 +406,7 @@ impl Worker {
     }
 
     /// After anything was done with a session: its events, its next deadline and, if asked, its waiting hosts.
-    fn settle_stream(&mut self, key: Key, publish: bool) {
+    pub(super) fn settle_stream(&mut self, key: Key, publish: bool) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         let news = stream.session.has_events();
         if publish || news {
@@ -448,6 +475,9 @@ impl Worker {
         let Some(stream) = self.streams.remove(key) else { return };
         let call = stream.id;
         self.keys.remove(&call);
+        if let Some(socket) = stream.shared_socket().and_then(|index| self.shared.get_mut(index)) {
+            socket.remove(key);
+        }
         if let Some(place) = stream.place {
             self.spread.leave(place);
         }

@@ -8,7 +8,7 @@ use super::objects::{lock, Config};
 use super::panic::{guard, in_host};
 use super::strings;
 use super::types::*;
-use crate::engine::{EventMode, PhoneConfig};
+use crate::engine::{EventMode, PhoneConfig, MAX_MEDIA_SOCKETS};
 use std::ffi::{c_char, c_void, CString};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
@@ -445,6 +445,34 @@ pub unsafe extern "C" fn voip_config_set_media_threads(
         let threads = strings::within(threads, 1, 64, "number of media threads", "")?;
         change(config, |draft| {
             draft.phone.media_threads = threads as usize;
+            Ok(())
+        })
+    })
+}
+
+/// Sets how many sockets the calls of a media thread share for their audio.
+///
+/// Without shared sockets each call has a socket and a port of its own, which every peer and every firewall
+/// understands. Shared ones cost less: many packets go in and out by one system call. Calls are told apart by the
+/// peer's address, then by its SSRC, which the description announces (`a=ssrc`, RFC 5576). A peer whose packets come
+/// from an address that it did not announce, as behind a NAT, is only recognised if it announced its SSRC too.
+///
+/// @param sockets 0 to 64 for each media thread; 0, a socket for each call, if not set.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _RANGE.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_config_set_media_sockets(
+    config: *mut voip_config,
+    sockets: u32,
+) -> voip_status {
+    guard(|| {
+        let sockets = strings::within(sockets, 0, MAX_MEDIA_SOCKETS as u32, "number of media sockets", "")?;
+        change(config, |draft| {
+            draft.phone.media_sockets = sockets as usize;
             Ok(())
         })
     })

@@ -579,6 +579,7 @@ unsafe fn read_local(local: *const voip_sdp_local) -> FfiResult<LocalMedia> {
         version: local.version,
         // What is negotiated by itself has no keys.
         keying: Keying::default(),
+        ssrc: None,
     })
 }
 

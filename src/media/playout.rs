@@ -83,7 +83,7 @@ impl Playout {
     pub fn set_extra(&mut self, extra: Duration) {
         let before = core::mem::replace(&mut self.extra, extra);
         if let Some(next) = &mut self.next {
-            *next = *next + extra.saturating_sub(before);
+            *next += extra.saturating_sub(before);
         }
         self.begin_window();
     }

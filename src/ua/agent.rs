@@ -178,13 +178,13 @@ impl Agent {
         }
         self.work(now);
     }
-    /// The local RTP address (as the peer shall see it), or the code to fail the call with (503 for no ports).
-    pub fn handle_stream_opened(&mut self, now: Time, call: CallId, local: Result<SocketAddr, u16>) {
+    /// The local end of the stream, or the code to fail the call with (503 for no ports).
+    pub fn handle_stream_opened(&mut self, now: Time, call: CallId, opened: Result<StreamOpened, u16>) {
         self.now = now;
         match self.by_id.get(&call).copied() {
-            Some(key) => self.tell(now, key, |c, cx| c.on_stream(cx, local)),
+            Some(key) => self.tell(now, key, |c, cx| c.on_stream(cx, opened)),
             // The call ended in the meantime.
-            None if local.is_ok() => self.base.media(MediaCommand::Close { call }),
+            None if opened.is_ok() => self.base.media(MediaCommand::Close { call }),
             None => {}
         }
         self.work(now);

@@ -286,6 +286,23 @@ pub struct StreamConfig {
     pub direction: Direction,
     /// The stream is SRTP with these, or plain RTP.
     pub srtp: Option<Box<StreamKeys>>,
+    /// The SSRC that the peer announced (RFC 5576).
+    pub remote_ssrc: Option<u32>,
+}
+
+/// A stream as its opener tells of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct StreamOpened {
+    /// The RTP address as the peer shall see it.
+    pub local: SocketAddr,
+    /// What the description announces, if the socket is not the stream's alone.
+    pub ssrc: Option<u32>,
+}
+
+impl From<SocketAddr> for StreamOpened {
+    fn from(local: SocketAddr) -> StreamOpened {
+        StreamOpened { local, ssrc: None }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -204,7 +204,7 @@ impl Bench {
                 Output::OpenStream { call, .. } => {
                     party.opened += usize::from(matches!(party.stream, Some(Ok(_))));
                     if let Some(local) = party.stream {
-                        party.agent.handle_stream_opened(self.now, call, local);
+                        party.agent.handle_stream_opened(self.now, call, local.map(Into::into));
                     }
                 }
                 Output::Resolve { query, host, .. } => party.queries.push((query, host.into())),

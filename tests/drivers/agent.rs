@@ -186,7 +186,7 @@ impl World {
             if well {
                 self.lives.entry(call).or_default().opened += 1;
             }
-            self.agent.handle_stream_opened(self.now, call, local);
+            self.agent.handle_stream_opened(self.now, call, local.map(Into::into));
             self.settle();
         }
     }

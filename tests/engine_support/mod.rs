@@ -63,8 +63,18 @@ pub struct Party {
     pub log: Arc<Log>,
 }
 
+/// Two shared sockets in the tests whose crate is named so, else one socket a call.
+pub fn media_sockets() -> usize {
+    if env!("CARGO_CRATE_NAME").ends_with("_shared") {
+        2
+    } else {
+        0
+    }
+}
+
 pub fn config() -> PhoneConfig {
-    PhoneConfig { bind: "127.0.0.1:0".parse().unwrap(), ..PhoneConfig::default() }
+    let bind = "127.0.0.1:0".parse().unwrap();
+    PhoneConfig { bind, media_sockets: media_sockets(), ..PhoneConfig::default() }
 }
 
 impl Party {

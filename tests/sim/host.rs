@@ -260,7 +260,7 @@ impl Host {
         self.open_streams.insert(call);
         self.calls.entry(call).or_default().streams_opened += 1;
         let local = SocketAddr::new(self.address.ip(), self.next_port);
-        self.agent.handle_stream_opened(now, call, Ok(local));
+        self.agent.handle_stream_opened(now, call, Ok(local.into()));
     }
 }
 

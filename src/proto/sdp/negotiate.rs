@@ -32,6 +32,8 @@ pub struct LocalMedia {
     pub session_id: u64,
     pub version: u64,
     pub keying: Keying,
+    /// The SSRC that we send with, where many streams share a socket and nothing else tells them apart (RFC 5576).
+    pub ssrc: Option<u32>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,6 +71,8 @@ pub struct Negotiated {
     pub direction: Direction,
     /// The stream is SRTP with these.
     pub keys: Option<Box<StreamKeys>>,
+    /// The SSRC that the peer announced (RFC 5576).
+    pub remote_ssrc: Option<u32>,
 }
 
 /// Writes an offer. `previous` is our own last description of the session, offer or answer: its m= lines
@@ -211,6 +215,7 @@ struct Side {
     held: bool,
     remote: Option<SocketAddr>,
     remote_rtcp: Option<SocketAddr>,
+    ssrc: Option<u32>,
 }
 
 impl Side {
@@ -227,8 +232,14 @@ impl Side {
             held,
             remote,
             remote_rtcp: remote.and_then(|remote| rtcp_address(remote, announced)),
+            ssrc: media.and_then(|m| m.attribute("ssrc")).and_then(announced_ssrc),
         }
     }
+}
+
+/// `a=ssrc:314159 cname:user@example.com` (RFC 5576 section 4.1).
+fn announced_ssrc(value: &str) -> Option<u32> {
+    value.split_ascii_whitespace().next()?.parse().ok()
 }
 
 /// `a=rtcp:53020 IN IP4 126.16.64.4` (RFC 3605), otherwise the next port (RFC 3550 section 11).
@@ -272,6 +283,7 @@ fn outcome(
         ptime_ms,
         direction: Direction::new(agreed.sends() && !theirs.held, agreed.receives()),
         keys: None,
+        remote_ssrc: theirs.ssrc,
     }
 }
 
@@ -394,6 +406,10 @@ fn audio_media(local: &LocalMedia, codecs: &[PayloadFormat], direction: Directio
     let mut attributes: Vec<Attribute> = codecs.iter().flat_map(attributes_of).collect();
     attributes.push(Attribute::new("ptime", &ptime_ms.to_string()));
     attributes.push(Attribute::flag(direction.as_str()));
+    if let Some(ssrc) = local.ssrc {
+        // The CNAME lasts as long as the session and says nothing about us (RFC 7022).
+        attributes.push(Attribute::new("ssrc", &format!("{ssrc} cname:{:x}", local.session_id)));
+    }
     Media {
         kind: "audio".into(),
         port: local.address.port(),

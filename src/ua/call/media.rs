@@ -37,6 +37,7 @@ impl MediaError {
 pub(super) struct Media {
     session_id: u64,
     local: Option<SocketAddr>,
+    ssrc: Option<u32>,
     srtp: SrtpMode,
     /// Ours for SRTP: made on first need, new ones after the stream has been plain.
     keying: Option<Keying>,
@@ -64,6 +65,7 @@ impl Media {
             // RFC 8866 section 5.2: a number that fits 63 bits everywhere.
             session_id: base.rng.next_u64() >> 2,
             local: None,
+            ssrc: None,
             srtp,
             keying: None,
             want: Direction::SendRecv,
@@ -79,8 +81,9 @@ impl Media {
         }
     }
 
-    pub fn open(&mut self, local: SocketAddr) {
+    pub fn open(&mut self, local: SocketAddr, ssrc: Option<u32>) {
         self.local = Some(local);
+        self.ssrc = ssrc;
     }
     pub fn close(&mut self) {
         self.closed = true;
@@ -107,6 +110,7 @@ impl Media {
             direction: self.want,
             session_id: self.session_id,
             version: self.ours.as_ref().map_or(1, |o| o.origin.version),
+            ssrc: self.ssrc,
         })
     }
 
@@ -218,6 +222,7 @@ fn stream_of(outcome: Negotiated) -> Option<StreamConfig> {
         ptime_ms: outcome.ptime_ms,
         direction: outcome.direction,
         srtp: outcome.keys,
+        remote_ssrc: outcome.remote_ssrc,
     })
 }
 
@@ -240,6 +245,7 @@ pub(in crate::ua) fn check_offer(
         session_id: 0,
         version: 0,
         keying: Keying::generate(srtp, &base.config.srtp_suites, base.rng.as_mut()),
+        ssrc: None,
     };
     let (_, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
     Ok(outcome.remote.map(|r| r.ip()))

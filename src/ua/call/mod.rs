@@ -145,20 +145,20 @@ impl Call {
 
     // Media.
 
-    pub fn on_stream(&mut self, cx: &mut Cx<'_>, local: Result<SocketAddr, u16>) {
+    pub fn on_stream(&mut self, cx: &mut Cx<'_>, opened: Result<StreamOpened, u16>) {
         if self.stream != StreamState::Opening {
             return;
         }
-        match local {
-            Ok(local) => {
+        match opened {
+            Ok(StreamOpened { local, ssrc }) => {
                 self.stream = StreamState::Open;
-                self.media.open(cx.base.contact_address(local, self.peer_ip(local)));
+                self.media.open(cx.base.contact_address(local, self.peer_ip(local)), ssrc);
             }
             Err(_) => self.stream = StreamState::None,
         }
         match &self.phase {
-            Phase::Calling(_) => self.on_calling_stream(cx, local.err()),
-            Phase::Offered(_) => self.on_offered_stream(cx, local.err()),
+            Phase::Calling(_) => self.on_calling_stream(cx, opened.err()),
+            Phase::Offered(_) => self.on_offered_stream(cx, opened.err()),
             Phase::Talking(_) | Phase::Over => {}
         }
     }

@@ -1,0 +1,261 @@
+//! Datagrams that leave one socket together: one system call for many, and one trip through the kernel's stack for a
+//! run of equally long ones to the same place (UDP GSO).
+
+use super::udp::to_storage;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+
+/// Datagrams and bytes that are collected before they have to go.
+const DATAGRAMS: usize = 64;
+const BYTES: usize = DATAGRAMS * 1500;
+/// What the kernel takes as one (UDP_MAX_SEGMENTS, and the length of an IP packet).
+const RUN: usize = 64;
+const RUN_BYTES: usize = 60_000;
+
+struct Waiting {
+    to: SocketAddr,
+    start: usize,
+    len: usize,
+}
+
+/// Room for one batch, made once.
+pub struct SendBatch {
+    bytes: Vec<u8>,
+    waiting: Vec<Waiting>,
+    names: Vec<(libc::sockaddr_storage, libc::socklen_t)>,
+    vectors: Vec<libc::iovec>,
+    controls: Vec<[u64; 3]>,
+    headers: Vec<libc::mmsghdr>,
+    /// How many of `waiting` each header carries.
+    runs: Vec<usize>,
+    segments: bool,
+}
+
+// SAFETY: the pointers in `vectors` and `headers` are only followed within `flush`, which writes them anew.
+unsafe impl Send for SendBatch {}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Flushed {
+    pub packets: u64,
+    pub bytes: u64,
+    pub errors: u64,
+}
+
+impl Flushed {
+    pub fn add(&mut self, other: Flushed) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.errors += other.errors;
+    }
+}
+
+impl Default for SendBatch {
+    fn default() -> SendBatch {
+        SendBatch {
+            bytes: Vec::with_capacity(BYTES),
+            waiting: Vec::with_capacity(DATAGRAMS),
+            names: Vec::with_capacity(DATAGRAMS),
+            vectors: Vec::with_capacity(DATAGRAMS),
+            controls: Vec::with_capacity(DATAGRAMS),
+            headers: Vec::with_capacity(DATAGRAMS),
+            runs: Vec::with_capacity(DATAGRAMS),
+            segments: true,
+        }
+    }
+}
+
+impl SendBatch {
+    /// True: there is no room for another one, `flush` first.
+    pub fn is_full(&self, len: usize) -> bool {
+        self.waiting.len() >= DATAGRAMS || self.bytes.len() + len > BYTES
+    }
+    pub fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// The destination must be of the socket's family.
+    pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        self.waiting.push(Waiting { to, start: self.bytes.len(), len: datagram.len() });
+        self.bytes.extend_from_slice(datagram);
+    }
+
+    /// Sends all that waits. What the system refuses is lost and counted; the others go.
+    pub fn flush(&mut self, fd: RawFd) -> Flushed {
+        let mut flushed = Flushed::default();
+        self.lay_out();
+        let (mut next, mut first) = (0, 0);
+        while next < self.headers.len() {
+            match self.send_from(fd, next) {
+                Ok(sent) => {
+                    for run in self.runs.iter().skip(next).take(sent) {
+                        let parts = self.waiting.iter().skip(first).take(*run);
+                        flushed.bytes += parts.map(|w| w.len as u64).sum::<u64>();
+                        flushed.packets += *run as u64;
+                        first += run;
+                    }
+                    next += sent;
+                }
+                Err(error) if self.segments && cannot_segment(&error) && self.run(next) > 1 => {
+                    // This way out can't: from now on each goes by itself.
+                    self.segments = false;
+                    self.waiting.drain(..first);
+                    self.lay_out();
+                    (next, first) = (0, 0);
+                }
+                Err(_) => {
+                    flushed.errors += self.run(next) as u64;
+                    first += self.run(next);
+                    next += 1;
+                }
+            }
+        }
+        self.waiting.clear();
+        self.bytes.clear();
+        flushed
+    }
+
+    fn run(&self, index: usize) -> usize {
+        self.runs.get(index).copied().unwrap_or(1)
+    }
+
+    /// How many from `at` on go to the same place, equally long but for the last one.
+    fn run_at(&self, at: usize) -> usize {
+        let Some(first) = self.waiting.get(at).filter(|_| self.segments) else { return 1 };
+        let most = RUN.min(RUN_BYTES / first.len.max(1)).max(1);
+        let mut count = 1;
+        for other in self.waiting.iter().skip(at + 1).take(most - 1) {
+            if other.to != first.to || other.len > first.len {
+                break;
+            }
+            count += 1;
+            if other.len < first.len {
+                break;
+            }
+        }
+        count
+    }
+
+    fn lay_out(&mut self) {
+        self.names.clear();
+        self.vectors.clear();
+        self.controls.clear();
+        self.headers.clear();
+        self.runs.clear();
+        let mut at = 0;
+        while at < self.waiting.len() {
+            let count = self.run_at(at);
+            self.lay_out_run(at, count);
+            at += count;
+        }
+    }
+
+    fn lay_out_run(&mut self, at: usize, count: usize) {
+        let run = || self.waiting.iter().skip(at).take(count);
+        let Some(first) = self.waiting.get(at) else { return };
+        let total: usize = run().map(|w| w.len).sum();
+        let Some(bytes) = self.bytes.get(first.start..first.start + total) else { return };
+        let vector = libc::iovec { iov_base: bytes.as_ptr() as *mut _, iov_len: total };
+        let segment = first.len as u16;
+        self.names.push(to_storage(first.to));
+        self.vectors.push(vector);
+        self.controls.push(segment_remark(segment));
+        self.runs.push(count);
+        // SAFETY: plain C data for which zeros are valid.
+        self.headers.push(unsafe { std::mem::zeroed() });
+    }
+
+    fn send_from(&mut self, fd: RawFd, next: usize) -> io::Result<usize> {
+        let parts = self.names.iter_mut().zip(&mut self.vectors).zip(&mut self.controls).zip(&self.runs);
+        for ((((name, vector), control), run), header) in parts.zip(&mut self.headers) {
+            header.msg_hdr.msg_name = (&mut name.0 as *mut libc::sockaddr_storage).cast();
+            header.msg_hdr.msg_namelen = name.1;
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            if *run > 1 {
+                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
+                header.msg_hdr.msg_controllen = size_of_val(control) as _;
+            }
+        }
+        let Some(rest) = self.headers.get_mut(next..) else { return Ok(0) };
+        let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
+        // SAFETY: the headers point into `names`, `vectors`, `controls` and `bytes`, which outlive the call.
+        let n = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as u32, flags as _) };
+        match usize::try_from(n) {
+            Ok(n) if n > 0 => Ok(n),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// No offload on the way out (EIO), a kernel before 4.18 (EINVAL), or a path with a smaller MTU than a segment.
+fn cannot_segment(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP))
+}
+
+/// A control message that says how long the segments are: header, level, type and two bytes, padded to words.
+fn segment_remark(len: u16) -> [u64; 3] {
+    let mut words = [0u64; 3];
+    let at = words.as_mut_ptr();
+    // SAFETY: a header of 16 bytes and an u16 behind it fit the three words, which are aligned for both.
+    unsafe {
+        let header = libc::cmsghdr {
+            cmsg_len: libc::CMSG_LEN(2) as _,
+            cmsg_level: libc::SOL_UDP,
+            cmsg_type: libc::UDP_SEGMENT,
+        };
+        at.cast::<libc::cmsghdr>().write(header);
+        at.add(2).cast::<u16>().write(len);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fd::readable;
+    use super::super::receiver::Receiver;
+    use super::super::udp;
+    use super::*;
+    use std::os::fd::AsRawFd;
+
+    #[test]
+    fn runs_mixed_destinations_and_lengths_arrive_whole_and_in_order() {
+        let bind: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let (a, b, c) =
+            (udp::open(bind, 1 << 18).unwrap(), udp::open(bind, 1 << 18), udp::open(bind, 1 << 18));
+        let sinks = [b.unwrap(), c.unwrap()];
+        let addresses = sinks.each_ref().map(|s| s.local_addr().unwrap());
+        for segments in [true, false] {
+            let mut batch = SendBatch { segments, ..SendBatch::default() };
+            let mut sent: [Vec<Vec<u8>>; 2] = Default::default();
+            for n in 0..60usize {
+                let (sink, len) = (usize::from(n % 20 >= 12), if n % 7 == 6 { 40 } else { 172 });
+                let datagram = vec![n as u8; len];
+                batch.push(addresses[sink], &datagram);
+                sent[sink].push(datagram);
+            }
+            let bytes = sent.iter().flatten().map(|d| d.len() as u64).sum();
+            assert_eq!(batch.flush(a.as_raw_fd()), Flushed { packets: 60, bytes, errors: 0 });
+            for (sink, sent) in sinks.iter().zip(&sent) {
+                let mut receiver = Receiver::new(64, 2048);
+                assert!(readable(sink.as_raw_fd(), 5000));
+                assert_eq!(receiver.receive(sink.as_raw_fd()).unwrap(), sent.len());
+                for (i, datagram) in sent.iter().enumerate() {
+                    assert_eq!(&*receiver.datagram(i).unwrap().bytes, &datagram[..], "{segments}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_destination_that_is_refused_does_not_hold_up_the_others() {
+        let bind: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let (a, b) = (udp::open(bind, 1 << 18).unwrap(), udp::open(bind, 1 << 18).unwrap());
+        let mut batch = SendBatch::default();
+        for to in [b.local_addr().unwrap(), "127.0.0.1:0".parse().unwrap(), b.local_addr().unwrap()] {
+            batch.push(to, b"voice");
+        }
+        assert_eq!(batch.flush(a.as_raw_fd()), Flushed { packets: 2, bytes: 10, errors: 1 });
+        assert!(batch.is_empty());
+    }
+}
