@@ -91,6 +91,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "rtp_session_audio",
         "rtp_session_info",
         "rtp_mux",
+        "sync_group",
         "codec",
         "wav",
     ];

@@ -49,6 +49,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_RTP_SYNC_INIT voip_sized_struct<voip_rtp_sync>()
 #define VOIP_RTP_MUX_OPTIONS_INIT voip_sized_struct<voip_rtp_mux_options>()
 #define VOIP_RTP_MUX_STATS_INIT voip_sized_struct<voip_rtp_mux_stats>()
+#define VOIP_SYNC_STATS_INIT voip_sized_struct<voip_sync_stats>()
 #else
 #define VOIP_CALLBACKS_INIT { .size = sizeof(voip_callbacks) }
 #define VOIP_CALL_OPTIONS_INIT { .size = sizeof(voip_call_options) }
@@ -79,6 +80,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_RTP_SYNC_INIT { .size = sizeof(voip_rtp_sync) }
 #define VOIP_RTP_MUX_OPTIONS_INIT { .size = sizeof(voip_rtp_mux_options) }
 #define VOIP_RTP_MUX_STATS_INIT { .size = sizeof(voip_rtp_mux_stats) }
+#define VOIP_SYNC_STATS_INIT { .size = sizeof(voip_sync_stats) }
 #endif
 
 
@@ -1264,6 +1266,15 @@ typedef struct voip_srtp voip_srtp;
  * A STUN message that grows attribute by attribute. The host frees it with `voip_stun_builder_free`.
  */
 typedef struct voip_stun_builder voip_stun_builder;
+
+/**
+ * A group of streams that are played together. The host frees it with `voip_sync_group_free`.
+ *
+ * Group time is nanoseconds that run like the senders' wall clock. Where a function takes a time of the host's clock, it is
+ * nanoseconds of any clock that never goes back, the same one always; 0 takes CLOCK_MONOTONIC as it is now, which is the
+ * clock that the library's other times of arrival are of.
+ */
+typedef struct voip_sync_group voip_sync_group;
 
 /**
  * A WAV file that is read or written. The host closes it with `voip_wav_close`.
@@ -3102,6 +3113,88 @@ typedef struct {
      */
     uint64_t other;
 } voip_rtp_mux_stats;
+
+/**
+ * A stream of a group as it stands. Begin with `VOIP_SYNC_STATS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sync_stats).
+     */
+    size_t size;
+    /**
+     * Packets that were placed.
+     */
+    uint64_t packets;
+    /**
+     * Sender reports that were used.
+     */
+    uint64_t reports;
+    /**
+     * Sender reports that were far off, or of another clock, and not used.
+     */
+    uint64_t reports_refused;
+    /**
+     * How often a report moved the stream at once: the first one, and when its clock was set.
+     */
+    uint64_t moves;
+    /**
+     * How often the sender's timestamps began anew.
+     */
+    uint64_t restarts;
+    /**
+     * Frames of sound taken in.
+     */
+    uint64_t written;
+    /**
+     * Frames that came after their instant.
+     */
+    uint64_t late;
+    /**
+     * Frames pushed out by newer ones before they were read.
+     */
+    uint64_t dropped;
+    /**
+     * Frames read that are real.
+     */
+    uint64_t read;
+    /**
+     * Frames of silence read since nothing was there.
+     */
+    uint64_t missing;
+    /**
+     * By arrival: how much later than the fastest stream's its packets come, in nanoseconds.
+     */
+    int64_t skew_before_ns;
+    /**
+     * What is left of it, as the last report showed, in nanoseconds; 0 before the first.
+     */
+    int64_t skew_after_ns;
+    /**
+     * How long its fastest packets wait, in nanoseconds.
+     */
+    uint64_t waits_ns;
+    /**
+     * How much faster than the sender's wall clock its RTP clock runs, in thousandths of a millionth.
+     */
+    int64_t drift_ppb;
+    /**
+     * Not 0: a report has come; the stream is placed by its sender's clock.
+     */
+    uint8_t aligned;
+    /**
+     * Not 0: its clock is another one; it is placed by arrival.
+     */
+    uint8_t foreign;
+    /**
+     * Not 0: it takes longer than the group waits, and is not heard.
+     */
+    uint8_t too_slow;
+    /**
+     * Zero.
+     */
+    uint8_t reserved[5];
+} voip_sync_stats;
 
 /**
  * A codec of this build. Begin with `VOIP_CODEC_ENTRY_INIT`.
@@ -8110,6 +8203,280 @@ voip_status voip_rtp_mux_get_fd(voip_rtp_mux *mux,
  * Since: 0.1.0
  */
 voip_status voip_rtp_mux_get_timeout(voip_rtp_mux *mux, int32_t *timeout_ms);
+
+/**
+ * Makes a group.
+ *
+ * @param max_delay_ms how far behind the fastest stream the playout instant may be, 10 to 10000; 0: 1000. A stream that
+ *   takes longer is not heard.
+ * @param max_streams 1 to 256; 0: 32.
+ * @param out gets the handle; free it with `voip_sync_group_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_new(uint32_t max_delay_ms,
+                                uint32_t max_streams,
+                                voip_sync_group **out);
+
+/**
+ * Frees a group.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_free(voip_sync_group *group);
+
+/**
+ * Sets what happens to streams of another clock: another CNAME, or reports that can't be of the same clock.
+ *
+ * @param take 0: they are refused, as it is without this call; else they are taken in, marked `foreign`, and placed by
+ *   their arrival.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_set_take_others(voip_sync_group *group,
+                                            int32_t take);
+
+/**
+ * Adds a stream.
+ *
+ * @param clock_rate of its RTP timestamps, 1000 to 1000000 Hz.
+ * @param audio_rate of its sound, 1000 to 384000 Hz (G.722: 16000 at a clock of 8000); 0: no sound is kept, the group only
+ *   tells instants (video).
+ * @param channels 1 to 8; not looked at without sound.
+ * @param cname whose clock it is (RFC 3550 section 6.5.1), at most 255 bytes; NULL: not known yet. The first name is the
+ *   group's.
+ * @param stream gets its number, which is not used again.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _LIMIT, _PROTOCOL (another CNAME than the group's), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_add(voip_sync_group *group,
+                                uint32_t clock_rate,
+                                uint32_t audio_rate,
+                                uint32_t channels,
+                                const char *cname,
+                                uint32_t *stream);
+
+/**
+ * Removes a stream.
+ *
+ * @param stream of `voip_sync_group_add`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT (no such stream), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_remove(voip_sync_group *group, uint32_t stream);
+
+/**
+ * Sets the CNAME of a stream that was added without, when a source description has told it. A refused name changes nothing.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param cname at most 255 bytes.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _PROTOCOL (another CNAME than the group's), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_set_cname(voip_sync_group *group,
+                                      uint32_t stream,
+                                      const char *cname);
+
+/**
+ * Takes a sender report: from `voip_rtcp_parse`, or `ntp`, `rtp_timestamp` and `arrival_ns` of a session's
+ * `voip_rtp_session_get_sync`. The same one again does nothing. One that is far off the ones before is used only when a
+ * second one says the same (RFC 3550 section 6.4.1).
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param ntp the sender's wall clock: seconds since 1900 in the upper half, 1/2^32 s in the lower.
+ * @param rtp_timestamp of the same instant.
+ * @param arrival_ns of the host's clock; 0: now.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _PROTOCOL (the report can't be of the group's clock, or its sender has none), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_report(voip_sync_group *group,
+                                   uint32_t stream,
+                                   uint64_t ntp,
+                                   uint32_t rtp_timestamp,
+                                   uint64_t arrival_ns);
+
+/**
+ * Takes the arrival of a packet whose sound or picture the host keeps itself.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param rtp_timestamp of the packet.
+ * @param arrival_ns of the host's clock; 0: now.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY). Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_packet(voip_sync_group *group,
+                                   uint32_t stream,
+                                   uint32_t rtp_timestamp,
+                                   uint64_t arrival_ns);
+
+/**
+ * Takes the sound of a packet, in any order: what `voip_codec_decode` or a session's `voip_rtp_session_read_timed` gave.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param rtp_timestamp of the first frame.
+ * @param pcm signed 16 bit at the stream's audio rate, all channels of a frame one after the other.
+ * @param frames how many.
+ * @param arrival_ns of the packet on the host's clock; 0: now.
+ * @param taken gets how many were not too late; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY). Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _ARGUMENT, _STATE (a stream without sound), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_write(voip_sync_group *group,
+                                  uint32_t stream,
+                                  uint32_t rtp_timestamp,
+                                  const int16_t *pcm,
+                                  size_t frames,
+                                  uint64_t arrival_ns,
+                                  size_t *taken);
+
+/**
+ * Reads a stream's sound from an instant of group time on: read every stream at the same instant, and what is heard was
+ * captured together. All of `pcm` is filled, with silence where nothing is. Reads that follow each other join without a
+ * seam: the stream's drift is taken out by resampling. What was read isn't given again.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param time_ns group time, of `voip_sync_group_now`.
+ * @param pcm gets signed 16 bit at the stream's audio rate, all channels of a frame one after the other.
+ * @param frames how many.
+ * @param real gets how many of them are not silence for want of sound; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY). Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _ARGUMENT, _STATE (a stream without sound), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_read(voip_sync_group *group,
+                                 uint32_t stream,
+                                 uint64_t time_ns,
+                                 int16_t *pcm,
+                                 size_t frames,
+                                 size_t *real);
+
+/**
+ * Tells the instant of group time that is to be played now: as far behind as the slowest stream needs, within the bound.
+ * It never goes back; when the delay has to grow it stands still.
+ *
+ * @param local_ns of the host's clock; 0: now.
+ * @param time_ns gets group time.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY). Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_now(voip_sync_group *group,
+                                uint64_t local_ns,
+                                uint64_t *time_ns);
+
+/**
+ * Tells when a timestamp of a stream was captured and when it is to be played: for sound and pictures that the host keeps.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param rtp_timestamp of it.
+ * @param time_ns gets group time; may be NULL.
+ * @param local_ns gets the host's clock; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (nothing has come of the stream), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_get_time(voip_sync_group *group,
+                                     uint32_t stream,
+                                     uint32_t rtp_timestamp,
+                                     uint64_t *time_ns,
+                                     uint64_t *local_ns);
+
+/**
+ * Tells which timestamp a stream has at an instant of group time.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param time_ns group time.
+ * @param rtp_timestamp gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _STATE (nothing has come of the stream), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_get_timestamp(voip_sync_group *group,
+                                          uint32_t stream,
+                                          uint64_t time_ns,
+                                          uint32_t *rtp_timestamp);
+
+/**
+ * Tells how far a stream is from the others, before and after it was aligned.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param before_ns gets by how much its packets come later than the fastest stream's; may be NULL.
+ * @param after_ns gets what is left, as the last sender report showed; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _STATE (no sender report was used yet), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_get_skew(voip_sync_group *group,
+                                     uint32_t stream,
+                                     int64_t *before_ns,
+                                     int64_t *after_ns);
+
+/**
+ * Tells how a stream stands.
+ *
+ * @param stream of `voip_sync_group_add`.
+ * @param stats gets it.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sync_group_get_stats(voip_sync_group *group,
+                                      uint32_t stream,
+                                      voip_sync_stats *stats);
 
 /**
  * Counts the codecs of this build.

@@ -67,7 +67,7 @@ fn every_exported_function_has_the_lines_about_its_use() {
 fn every_argument_but_the_handle_is_described() {
     const HANDLES: &[&str] = &[
         "config", "phone", "account", "call", "message", "sdp", "srtp", "builder", "codec", "buffer", "wav",
-        "session", "mux",
+        "session", "mux", "group", "detector",
     ];
     let mut missing = Vec::new();
     for function in exported() {

@@ -57,7 +57,7 @@ pub use call_audio::{TapFrames, TapSink};
 pub use call_keys::Gather;
 pub use call_playback::Playback;
 pub use call_rtp::RtpFilter;
-pub use clock::OsRng;
+pub use clock::{now, OsRng};
 pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook, MAX_MEDIA_SOCKETS};
 pub use error::{Error, ErrorKind};
 pub use event::{Event, EventKind};

@@ -20,6 +20,7 @@ mod ring;
 pub mod rtp_stream;
 pub mod session;
 pub mod stamps;
+pub mod sync;
 pub mod tone;
 pub mod vad;
 pub mod wav;

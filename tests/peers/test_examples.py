@@ -187,6 +187,18 @@ def test_every_example_stops_cleanly_on_ctrl_c_during_a_call(kit):
     phone.quit()
 
 
+def test_sync4_takes_the_skew_out_of_four_streams(kit):
+    delays = [5, 60, 120, 250]
+    free = ("--rtp", "0,0,0,0", "--rtcp", "0,0,0,0")
+    program = kit.start("sync4", kit.example("sync4"), "--address", LOOP, *free, "--seconds", 6, "--send", "5,60,120,250")
+    for stream, delay in enumerate(delays):
+        line = program.wait_line(rf"stream={stream} .*aligned=1 skew_before_ms=(\S+) skew_after_ms=(\S+) .*true_ms=(\S+)", 15)
+        before, after, truth = (float(line[i]) for i in (1, 2, 3))
+        need(abs(before - (delay - delays[0])) < 20, f"stream {stream} is {before} ms behind by arrival, not {delay - 5}")
+        need(abs(after) <= 1 and abs(truth) <= 1, f"stream {stream} is still {after} ms off, in truth {truth}")
+    need(program.exit_code() == 0, "sync4 failed")
+
+
 def test_the_examples_use_the_public_header_only_and_do_not_sleep(kit):
     for source in sorted((ROOT / "c-examples").glob("*.[ch]")):
         text = source.read_text()
