@@ -17,6 +17,8 @@ pub struct Receiver {
     _controls: Vec<[u64; CONTROL_WORDS]>,
     _vectors: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
+    /// How many of them hold the last batch.
+    used: usize,
 }
 
 // SAFETY: the pointers lead into the vectors beside them, which are never resized and move with them.
@@ -52,13 +54,13 @@ impl Receiver {
             header.msg_hdr.msg_iovlen = 1;
             header.msg_hdr.msg_control = control.as_mut_ptr().cast();
         }
-        Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers }
+        Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers, used: count }
     }
 
     /// No room at all: stands in while the real one is lent out.
     pub fn empty() -> Receiver {
         let (buffers, names, vectors, headers, controls) = Default::default();
-        Receiver { buffers, size: 0, names, _controls: controls, _vectors: vectors, headers }
+        Receiver { buffers, size: 0, names, _controls: controls, _vectors: vectors, headers, used: 0 }
     }
 
     pub fn capacity(&self) -> usize {
@@ -67,17 +69,25 @@ impl Receiver {
 
     /// How many came; fewer than `capacity` means that none is left.
     pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
-        for header in &mut self.headers {
+        self.receive_up_to(fd, self.headers.len())
+    }
+
+    /// As `receive`, but no more than `most`: looking for one more than there is costs, too.
+    pub fn receive_up_to(&mut self, fd: RawFd, most: usize) -> io::Result<usize> {
+        // Those of the last batch were written to.
+        for header in self.headers.iter_mut().take(self.used) {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             header.msg_hdr.msg_controllen = (CONTROL_WORDS * 8) as _;
         }
-        let count = self.headers.len() as libc::c_uint;
+        self.used = 0;
+        let count = self.headers.len().min(most) as libc::c_uint;
         // SAFETY: `headers` holds `count` headers whose pointers lead to room of the stated size (see `new`).
         let n = unsafe {
             let flags = libc::MSG_DONTWAIT;
             libc::recvmmsg(fd, self.headers.as_mut_ptr(), count, flags as _, std::ptr::null_mut())
         };
-        usize::try_from(n).map_err(|_| io::Error::last_os_error())
+        self.used = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        Ok(self.used)
     }
 
     /// The datagram at `index` of the last batch, to be changed in place.

@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// The host sees counters that are at most so old.
 const STATS_EVERY: Duration = Duration::from_millis(100);
+/// Every so many reads by ticks take all that came.
+const THOROUGH: u32 = 4;
 /// Every IPv4 path carries so much whole (RFC 791: 576 octets with headers).
 const NEVER_FRAGMENTED: usize = 512;
 
@@ -24,6 +26,8 @@ pub struct Stream {
     ipv6: bool,
     /// The socket is read when the session plays, and not watched.
     pub by_tick: bool,
+    /// How often its socket was read by ticks.
+    looks: u32,
     /// Where in the packet interval it plays, while it is read by ticks.
     pub place: Option<usize>,
     /// What the wheel has for it; other entries are stale.
@@ -63,6 +67,7 @@ impl Stream {
             path,
             ipv6,
             by_tick: false,
+            looks: 0,
             place: None,
             due: None,
             stats_publish: Time::ZERO,
@@ -91,6 +96,15 @@ impl Stream {
             self.call.shared().prefetch();
         }
         self.session.prefetch(step);
+    }
+    /// Whether the socket should be read before the session runs: for all that came, or for one packet, which is what
+    /// comes in an interval. One more may stay in the socket until it is missed or until the next thorough look.
+    pub fn packets_wanted(&mut self, now: Time) -> Option<bool> {
+        if !self.by_tick || !self.session.wants_packets(now) {
+            return None;
+        }
+        self.looks = self.looks.wrapping_add(1);
+        Some(self.looks % THOROUGH == 0 || !self.session.has_next_packet())
     }
     pub fn next_deadline(&self) -> Option<Time> {
         earlier(self.session.next_deadline(), self.stats_due)

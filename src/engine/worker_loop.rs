@@ -288,13 +288,15 @@ impl Worker {
     }
 
     fn read(&mut self, key: Key) {
-        self.take_datagrams(key);
+        self.take_datagrams(key, true);
         self.settle_stream(key, false);
     }
 
-    fn take_datagrams(&mut self, key: Key) {
+    /// All that came, or only the oldest.
+    fn take_datagrams(&mut self, key: Key, all: bool) {
         let Some(fd) = self.streams.get(key).and_then(|s| s.own_socket()) else { return };
-        let Ok(count) = self.receiver.receive(fd) else { return };
+        let most = if all { self.receiver.capacity() } else { 1 };
+        let Ok(count) = self.receiver.receive_up_to(fd, most) else { return };
         if count == self.receiver.capacity() {
             self.more.push(key);
         }
@@ -352,8 +354,9 @@ impl Worker {
 
     fn run_stream(&mut self, key: Key) {
         let now = self.stamps.now();
-        if self.streams.get(key).is_some_and(|s| s.by_tick && s.session.wants_packets(now)) {
-            self.take_datagrams(key);
+        let wanted = self.streams.get_mut(key).and_then(|s| s.packets_wanted(now));
+        if let Some(all) = wanted {
+            self.take_datagrams(key, all);
         }
         let (mut shared, mut flushed) = (std::mem::take(&mut self.shared), Flushed::default());
         let done = self.guarded(key, |stream| {

@@ -269,6 +269,10 @@ impl Session {
         }
         stream.send.is_due(now) || plays && !stream.receive.has_next()
     }
+    /// The packet that is played next is there already.
+    pub fn has_next_packet(&self) -> bool {
+        self.stream.as_ref().is_some_and(|s| s.receive.has_next())
+    }
     /// Something is played, so that the host may follow its position.
     pub fn is_player_busy(&self) -> bool {
         self.player.is_some()
