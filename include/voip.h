@@ -1893,7 +1893,8 @@ typedef struct {
      */
     uint64_t panics;
     /**
-     * Half of the runs of the media threads were at most so late, in microseconds.
+     * Half of the runs of the media threads were at most so late, in microseconds. Deadlines are taken in slots of
+     * 500 microseconds; what counts is the end of the slot.
      */
     uint32_t media_late_p50_us;
     /**
@@ -1904,6 +1905,30 @@ typedef struct {
      * All were.
      */
     uint32_t media_late_max_us;
+    /**
+     * Reads of media sockets; `media_received` by this is the size of a batch.
+     */
+    uint64_t media_batches;
+    /**
+     * Most datagrams that one wake-up of a media thread found.
+     */
+    uint64_t media_batch_max;
+    /**
+     * Most datagrams that one wake-up of the control thread found.
+     */
+    uint64_t control_batch_max;
+    /**
+     * Datagrams to shared sockets that belonged to no call.
+     */
+    uint64_t media_unrouted;
+    /**
+     * Reports of media threads about calls that found the queue full.
+     */
+    uint64_t media_reports_dropped;
+    /**
+     * Commands of the host that wait for the control thread.
+     */
+    uint64_t commands_waiting;
 } voip_phone_stats;
 
 /**

@@ -131,6 +131,7 @@ public:
     Config &jitter(uint32_t min_ms, uint32_t max_ms) { return did(voip_config_set_jitter(handle_, min_ms, max_ms)); }
     Config &max_calls(uint32_t calls) { return did(voip_config_set_max_calls(handle_, calls)); }
     Config &media_threads(uint32_t threads) { return did(voip_config_set_media_threads(handle_, threads)); }
+    Config &media_sockets(uint32_t sockets) { return did(voip_config_set_media_sockets(handle_, sockets)); }
     Config &event_mode(voip_event_mode mode) { return did(voip_config_set_event_mode(handle_, mode)); }
     Config &unhandled_call(int sip_code) { return did(voip_config_set_unhandled_call(handle_, sip_code)); }
     Config &timer(voip_timer which, uint32_t ms) { return did(voip_config_set_timer(handle_, which, ms)); }

@@ -118,6 +118,12 @@ pub struct PhoneStats {
     /// Most datagrams that one wake-up read.
     pub control_batch_max: u64,
     pub media_batch_max: u64,
+    /// Reads of media sockets, each of one batch.
+    pub media_batches: u64,
+    /// Datagrams of shared sockets that were nobody's.
+    pub media_unrouted: u64,
+    /// Commands that wait for the control thread.
+    pub commands_waiting: usize,
     /// How late sessions were run, in microseconds: half of them, 99 of 100, worst.
     pub media_late_p50_us: u32,
     pub media_late_p99_us: u32,
@@ -312,6 +318,9 @@ impl Phone {
             media_wakeups: counters.media_wakeups.get(),
             control_batch_max: counters.control_batch_max.get(),
             media_batch_max: counters.media_batch_max.get(),
+            media_batches: counters.media_batches.get(),
+            media_unrouted: counters.media_unrouted.get(),
+            commands_waiting: link.receiver.len(),
             media_late_p50_us: counters.media_late.quantile(50),
             media_late_p99_us: counters.media_late.quantile(99),
             media_late_max_us: counters.media_late.worst(),

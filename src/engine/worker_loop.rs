@@ -331,7 +331,7 @@ impl Worker {
             if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
                 self.stamps = Stamps::take();
             }
-            self.counters().media_late.note(self.stamps.now().since(at).as_micros() as u64);
+            self.counters().media_late.note(self.stamps.now().since(Wheel::fires_at(at)).as_micros() as u64);
             self.run_stream(key);
         }
         due.clear();

@@ -112,12 +112,25 @@ pub struct voip_phone_stats {
     pub ports_in_use: u64,
     /// Faults that were stopped inside.
     pub panics: u64,
-    /// Half of the runs of the media threads were at most so late, in microseconds.
+    /// Half of the runs of the media threads were at most so late, in microseconds. Deadlines are taken in slots of
+    /// 500 microseconds; what counts is the end of the slot.
     pub media_late_p50_us: u32,
     /// 99 of 100 were.
     pub media_late_p99_us: u32,
     /// All were.
     pub media_late_max_us: u32,
+    /// Reads of media sockets; `media_received` by this is the size of a batch.
+    pub media_batches: u64,
+    /// Most datagrams that one wake-up of a media thread found.
+    pub media_batch_max: u64,
+    /// Most datagrams that one wake-up of the control thread found.
+    pub control_batch_max: u64,
+    /// Datagrams to shared sockets that belonged to no call.
+    pub media_unrouted: u64,
+    /// Reports of media threads about calls that found the queue full.
+    pub media_reports_dropped: u64,
+    /// Commands of the host that wait for the control thread.
+    pub commands_waiting: u64,
 }
 
 // SAFETY: the size is first, all members are numbers.
@@ -181,6 +194,12 @@ impl From<&PhoneStats> for voip_phone_stats {
             media_late_p50_us: stats.media_late_p50_us,
             media_late_p99_us: stats.media_late_p99_us,
             media_late_max_us: stats.media_late_max_us,
+            media_batches: stats.media_batches,
+            media_batch_max: stats.media_batch_max,
+            control_batch_max: stats.control_batch_max,
+            media_unrouted: stats.media_unrouted,
+            media_reports_dropped: stats.media_reports_dropped,
+            commands_waiting: stats.commands_waiting as u64,
         }
     }
 }

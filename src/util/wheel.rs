@@ -35,6 +35,11 @@ impl Wheel {
         Wheel { slots, cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
     }
 
+    /// When a deadline fires: at the end of its slot.
+    pub fn fires_at(at: Time) -> Time {
+        Time::from_nanos(slot_of(at).saturating_mul(SLOT_NS))
+    }
+
     pub fn insert(&mut self, at: Time, key: Key) {
         let slot = slot_of(at).max(self.cursor);
         if slot - self.cursor >= SLOTS as u64 {

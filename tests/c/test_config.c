@@ -36,6 +36,8 @@ static void good_values(voip_config *c)
     OK(voip_config_set_rtp_timeout(c, 0, 1));
     OK(voip_config_set_max_calls(c, 4));
     OK(voip_config_set_media_threads(c, 2));
+    OK(voip_config_set_media_sockets(c, 4));
+    OK(voip_config_set_media_sockets(c, 0));
     OK(voip_config_set_event_mode(c, VOIP_EVENTS_HOST));
     OK(voip_config_set_max_events(c, 64));
     OK(voip_config_set_unhandled_call(c, 480));
@@ -88,6 +90,7 @@ static void bad_values(voip_config *c)
     SAYS(VOIP_ERR_RANGE, "5 ms", voip_config_set_audio_buffers(c, 5, 100));
     SAYS(VOIP_ERR_RANGE, "0", voip_config_set_max_calls(c, 0));
     SAYS(VOIP_ERR_RANGE, "65", voip_config_set_media_threads(c, 65));
+    SAYS(VOIP_ERR_RANGE, "65", voip_config_set_media_sockets(c, 65));
     SAYS(VOIP_ERR_ARGUMENT, "2", voip_config_set_event_mode(c, 2));
     SAYS(VOIP_ERR_RANGE, "1", voip_config_set_max_events(c, 1));
     SAYS(VOIP_ERR_RANGE, "200", voip_config_set_unhandled_call(c, 200));

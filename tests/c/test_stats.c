@@ -34,6 +34,9 @@ int main(void)
     OK(voip_phone_get_stats(a.phone, &phone));
     CHECK(phone.calls == 1 && phone.sip_received > 0 && phone.sip_sent > 0 && phone.media_sent > 5 && phone.panics == 0);
     CHECK(phone.ports_in_use == 1 && phone.events_dropped == 0);
+    CHECK(phone.media_batches > 0 && phone.media_batch_max > 0 && phone.control_batch_max > 0);
+    CHECK(phone.media_unrouted == 0 && phone.media_reports_dropped == 0 && phone.commands_refused == 0);
+    CHECK(phone.media_late_p50_us <= phone.media_late_p99_us && phone.media_late_p99_us <= phone.media_late_max_us);
     /* A newer host: what the library does not know is zero. */
     memset(&wide, 0x55, sizeof wide);
     wide.known.size = sizeof wide;
