@@ -10,6 +10,7 @@ typedef struct registrar {
     int port;
     struct sockaddr_in from;
     char method[32];
+    char via[256]; /* of the last request: a slow machine lets it come again */
     char contact[256];
     char body[2048];
 } registrar;
@@ -37,6 +38,7 @@ static void registrar_take(registrar *r, const char *method, const char *seen)
         uint8_t bytes[4096];
         socklen_t len = sizeof r->from;
         voip_sip_message *request = NULL, *response = NULL;
+        char via[256] = "";
         size_t size = 0;
         ssize_t n = recvfrom(r->fd, bytes, sizeof bytes, 0, (struct sockaddr *)&r->from, &len);
         CHECK(n > 0);
@@ -45,10 +47,12 @@ static void registrar_take(registrar *r, const char *method, const char *seen)
         }
         MUST(voip_sip_message_parse(bytes, (size_t)n, &request));
         OK(voip_sip_message_get_method(request, r->method, sizeof r->method, NULL));
-        if (strcmp(r->method, method) != 0) {
+        OK(voip_sip_message_get_header(request, "Via", 0, via, sizeof via, NULL));
+        if (strcmp(r->method, method) != 0 || strcmp(via, r->via) == 0) {
             OK(voip_sip_message_free(request));
             continue;
         }
+        memcpy(r->via, via, sizeof via);
         OK(voip_sip_message_get_header(request, "Contact", 0, r->contact, sizeof r->contact, NULL));
         memset(r->body, 0, sizeof r->body);
         OK(voip_sip_message_get_body(request, (uint8_t *)r->body, sizeof r->body - 1, &size));
