@@ -8,6 +8,7 @@ from house import Failure, Skip
 MIDDLE = 1000
 LADDER = [10, 30, 100, 300]
 FRAME_CHECKS = ("broken", "foreign", "lost")
+SPOILT = 0.02  # of the frames: a machine that does other things stalls a run now and then, and concealment follows
 
 
 def row(house, name, host=(), shared=0, most_ratio=None, peers=(), cheaper_than=None):
@@ -72,10 +73,11 @@ def steady(house, count, host, tries=3):
 
 
 def checked(figures, what):
-    """Both ends must have heard the other's very samples, or the figure means nothing."""
-    bad = [f"{k} {figures[k]}" for k in FRAME_CHECKS if figures[k] > figures["expected"] * 0.001]
-    bad += [f"the host's {k} {figures['host'][k]}" for k in ("broken", "foreign") if figures["host"][k] > figures["expected"] * 0.001]
-    if bad or figures["delivered"] < 99.5:
+    """Both ends must have heard the other's very samples, or the cost means nothing. (What was delivered at 80 % of the
+    maximum is a line of its own, and strict.)"""
+    bad = [f"{k} {figures[k]}" for k in FRAME_CHECKS if figures[k] > figures["expected"] * SPOILT]
+    bad += [f"the host's {k} {figures['host'][k]}" for k in ("broken", "foreign") if figures["host"][k] > figures["expected"] * SPOILT]
+    if bad or figures["delivered"] < 100 * (1 - SPOILT):
         raise Failure(f"{what}: {figures['delivered']:.2f} % delivered, {', '.join(bad) or 'nothing else wrong'}")
     return figures
 
