@@ -3,8 +3,9 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::net::SocketAddr;
-use voip::media::{PlaySource, Session, SessionConfig, StreamParams, VadConfig};
-use voip::proto::rtp::{PayloadFormat, RtpBuilder, RtpHeader, TelephoneEvent};
+use voip::media::{PlaySource, RtpStream, RtpStreamConfig, Session, SessionConfig, StreamParams, VadConfig};
+use voip::proto::rtcp::NtpTime;
+use voip::proto::rtp::{sender_ssrc, Demux, PayloadFormat, Route, RtpBuilder, RtpHeader, TelephoneEvent};
 use voip::proto::srtp::{MasterKey, Profile, Protector, StreamKeys};
 use voip::util::{Duration, SeededRng, Time};
 
@@ -122,6 +123,72 @@ fn a_minute_under_srtp_allocates_nothing_either() {
     for profile in [Profile::AesCm128HmacSha1_80, Profile::AeadAes256Gcm] {
         assert_eq!(steady_state(8000, Some(profile)), 0, "{profile:?}");
     }
+}
+
+fn stream(remote: SocketAddr, ssrc: u32) -> RtpStreamConfig {
+    let pcmu = PayloadFormat::static_format(0).expect("static");
+    RtpStreamConfig {
+        session: SessionConfig::default(),
+        params: StreamParams {
+            remote: Some(remote),
+            codec: pcmu.clone(),
+            receive: vec![pcmu],
+            telephone_event: None,
+            telephone_event_receive: None,
+            ptime_ms: 20,
+            sending: true,
+            receiving: true,
+            srtp: None,
+        },
+        ssrc: Some(ssrc),
+        first_sequence: None,
+        first_timestamp: None,
+        rtcp_mux: true,
+        remote_rtcp: None,
+        report_interval: Some(Duration::from_millis(500)),
+        cname: "a".into(),
+    }
+}
+
+#[test]
+fn a_minute_of_routed_packets_reports_and_timed_reads_allocates_nothing() {
+    let here = SocketAddr::from(([192, 0, 2, 1], 4000));
+    let there = SocketAddr::from(([192, 0, 2, 2], 5000));
+    let rng = || Box::new(SeededRng::new(3));
+    let mut table = Demux::new(64, &mut *rng());
+    for key in 0..64 {
+        let remote = SocketAddr::from(([192, 0, 2, 2], 5000 + key as u16));
+        assert!(table.insert(key, Some(remote), None));
+    }
+    let (mut a, mut host) = RtpStream::new(Time::ZERO, stream(there, 1), rng()).expect("G.711");
+    let (mut b, _other) = RtpStream::new(Time::ZERO, stream(here, 2), rng()).expect("G.711");
+    (a.start(Time::ZERO).expect("G.711"), b.start(Time::ZERO).expect("G.711"));
+    let (mut before, mut routed, mut pcm) = (0, 0, [0; 320]);
+    for n in 0..12_000u64 {
+        if n == 600 {
+            before = allocations();
+        }
+        let now = Time::from_millis(n * 5);
+        let wall = NtpTime((3_900_000_000 << 32) + (n << 32) / 200);
+        b.handle_deadline(now, wall, &mut |_, _, bytes| {
+            let mut copy = [0; 1500];
+            copy[..bytes.len()].copy_from_slice(bytes);
+            if let Route::Known(0) = table.route(there, sender_ssrc(bytes)) {
+                routed += 1;
+            }
+            a.handle_datagram(now, wall, there, &mut copy[..bytes.len()]);
+        });
+        a.handle_deadline(now, wall, &mut |_, _, bytes| {
+            let mut copy = [0; 1500];
+            copy[..bytes.len()].copy_from_slice(bytes);
+            b.handle_datagram(now, wall, here, &mut copy[..bytes.len()]);
+        });
+        while a.poll_event().is_some() || b.poll_event().is_some() {}
+        host.reader.read_timed(&mut pcm);
+    }
+    let after = allocations();
+    assert!(routed > 3000 && a.stats().1.round_trip.is_some() && a.sync().is_some());
+    assert_eq!(after - before, 0);
 }
 
 #[test]
