@@ -1,5 +1,5 @@
-//! How many SRTP packets a second one core protects and unprotects, through the C API of libvoip and of Debian's libsrtp2
-//! in the same run, byte-identical. Time is the thread's own, so that a busy machine does not count; `LIBVOIP_BENCH_RUNS`
+//! How many SRTP packets a second one core protects and unprotects: libvoip as its media sessions do it, libvoip through
+//! its C API, and Debian's libsrtp2 through its own, all in the same run and byte-identical. Time is the thread's own, so that a busy machine does not count; `LIBVOIP_BENCH_RUNS`
 //! sets how many runs the medians are of.
 
 use std::ffi::{c_char, c_int, c_void, CStr, CString};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr::{null, null_mut};
 use voip::ffi::*;
+use voip::proto::srtp::{MasterKey, Profile, Protector, Unprotector};
 
 /// Packets of one run: protected one after the other, then unprotected.
 const BATCH: usize = 1000;
@@ -35,8 +36,8 @@ fn main() {
         "SRTP packets of {PAYLOAD_BYTES} bytes of payload a second on one core, median of {runs} runs; {against}"
     );
     println!(
-        "{:26} {:>11} {:>11} {:>7}   {:>11} {:>11} {:>7}",
-        "profile", "protect", "libsrtp2", "ratio", "unprotect", "libsrtp2", "ratio"
+        "{:26} {:>10} {:>10} {:>10} {:>6} {:>6}",
+        "profile", "libvoip", "C API", "libsrtp2", "ratio", "C API"
     );
     for row in PROFILES {
         profile(row, peer.as_ref().ok(), runs);
@@ -46,33 +47,40 @@ fn main() {
 fn profile(row: (voip_srtp_profile, c_int, usize, usize), peer: Option<&Libsrtp>, runs: usize) {
     let (profile, number, key_bytes, salt_bytes) = row;
     let secret: Vec<u8> = (0..key_bytes + salt_bytes).map(|n| n as u8 * 7 + 3).collect();
-    let mut ours = Ours::new(profile, &secret[..key_bytes], &secret[key_bytes..]);
+    let (key, salt) = secret.split_at(key_bytes);
+    let mut ours = Engine::new(profile, key, salt);
+    let mut doors = Doors::new(profile, key, salt);
     let mut theirs = peer.and_then(|peer| Theirs::new(peer, number, &secret));
-    let mut figures = [const { Vec::new() }; 4];
+    // Protect and unprotect of each.
+    let mut figures = [const { (Vec::new(), Vec::new()) }; 3];
     let mut sequence = 1;
     for _ in 0..runs {
         let plain = packets(sequence);
         sequence = sequence.wrapping_add(BATCH as u16);
-        let (mut a, mut b) = (plain.clone(), plain.clone());
-        let (protect, unprotect, sealed) = round(&mut ours, &mut a);
-        figures[0].push(protect);
-        figures[1].push(unprotect);
-        assert!(a == plain, "unprotected is not what was protected");
+        let sealed = round(&mut ours, &plain, &mut figures[0]);
+        assert!(sealed == round(&mut doors, &plain, &mut figures[1]), "the C API protects otherwise");
         if let Some(theirs) = &mut theirs {
-            let (protect, unprotect, other) = round(theirs, &mut b);
-            figures[2].push(protect);
-            figures[3].push(unprotect);
-            assert!(sealed == other, "libsrtp2 protects otherwise");
+            assert!(sealed == round(theirs, &plain, &mut figures[2]), "libsrtp2 protects otherwise");
         }
     }
     // SAFETY: a static string.
     let name = unsafe { CStr::from_ptr(voip_srtp_profile_name(profile as i32)) }.to_string_lossy();
-    let [protect, unprotect, their_protect, their_unprotect] = figures.map(median);
-    let compare = |ours: f64, theirs: f64| match theirs.is_finite() {
-        true => format!("{:11.0} {:11.0} {:7.2}", 1e9 / ours, 1e9 / theirs, theirs / ours),
-        false => format!("{:11.0} {:>11} {:>7}", 1e9 / ours, "none", "-"),
-    };
-    println!("{name:26} {}   {}", compare(protect, their_protect), compare(unprotect, their_unprotect));
+    let [ours, doors, theirs] = figures.map(|(protect, unprotect)| (median(protect), median(unprotect)));
+    print_row(&format!("{name}"), ours.0, doors.0, theirs.0);
+    print_row("  unprotect", ours.1, doors.1, theirs.1);
+}
+
+fn print_row(what: &str, ours: f64, doors: f64, theirs: f64) {
+    let rate = |ns: f64| if ns.is_finite() { format!("{:.0}", 1e9 / ns) } else { "none".into() };
+    let ratio = |ns: f64| if theirs.is_finite() { format!("{:.2}", theirs / ns) } else { "-".into() };
+    println!(
+        "{what:26} {:>10} {:>10} {:>10} {:>6} {:>6}",
+        rate(ours),
+        rate(doors),
+        rate(theirs),
+        ratio(ours),
+        ratio(doors)
+    );
 }
 
 /// One packet after the other, as a stream has them.
@@ -107,15 +115,18 @@ trait Srtp {
     fn unprotect(&mut self, packet: &mut Packet);
 }
 
-/// Nanoseconds a packet of protecting and of unprotecting, and what went over the wire.
-fn round(srtp: &mut impl Srtp, packets: &mut [Packet]) -> (f64, f64, Vec<Packet>) {
+/// Protects and unprotects copies of the packets and gives what went over the wire; the figures are nanoseconds a packet.
+fn round(srtp: &mut impl Srtp, plain: &[Packet], figures: &mut (Vec<f64>, Vec<f64>)) -> Vec<Packet> {
+    let mut packets = plain.to_vec();
     let start = thread_time();
     packets.iter_mut().for_each(|p| srtp.protect(p));
-    let protect = thread_time() - start;
-    let sealed = packets.to_vec();
+    figures.0.push((thread_time() - start) / BATCH as f64);
+    let sealed = packets.clone();
     let start = thread_time();
     packets.iter_mut().for_each(|p| srtp.unprotect(p));
-    (protect / BATCH as f64, (thread_time() - start) / BATCH as f64, sealed)
+    figures.1.push((thread_time() - start) / BATCH as f64);
+    assert!(packets == plain, "unprotected is not what was protected");
+    sealed
 }
 
 /// Nanoseconds that this thread has had of a processor.
@@ -131,11 +142,36 @@ fn median(mut figures: Vec<f64>) -> f64 {
     figures.get(figures.len() / 2).copied().unwrap_or(f64::INFINITY)
 }
 
-/// Two contexts of libvoip.
-struct Ours([*mut voip_srtp; 2]);
+/// What a media session has.
+struct Engine(Protector, Unprotector);
 
-impl Ours {
-    fn new(profile: voip_srtp_profile, key: &[u8], salt: &[u8]) -> Ours {
+impl Engine {
+    fn new(profile: voip_srtp_profile, key: &[u8], salt: &[u8]) -> Engine {
+        // SAFETY: a static string.
+        let name = unsafe { CStr::from_ptr(voip_srtp_profile_name(profile as i32)) }.to_string_lossy();
+        let profile = Profile::from_name(&name).expect("a profile");
+        let master = MasterKey::new(profile, key, salt, &[]).expect("a key of its length");
+        Engine(
+            Protector::new(&master).expect("a protector"),
+            Unprotector::new(&master).expect("an unprotector"),
+        )
+    }
+}
+
+impl Srtp for Engine {
+    fn protect(&mut self, packet: &mut Packet) {
+        packet.len = self.0.protect_rtp(&mut packet.bytes, packet.len).expect("a packet");
+    }
+    fn unprotect(&mut self, packet: &mut Packet) {
+        packet.len = self.1.unprotect_rtp(&mut packet.bytes[..packet.len]).expect("a packet");
+    }
+}
+
+/// Two contexts of the C API.
+struct Doors([*mut voip_srtp; 2]);
+
+impl Doors {
+    fn new(profile: voip_srtp_profile, key: &[u8], salt: &[u8]) -> Doors {
         let make = |direction: voip_srtp_direction| {
             let mut made = null_mut();
             // SAFETY: pointers with their lengths.
@@ -156,11 +192,11 @@ impl Ours {
             assert!(status == voip_status::VOIP_OK);
             made
         };
-        Ours([make(voip_srtp_direction::VOIP_SRTP_SEND), make(voip_srtp_direction::VOIP_SRTP_RECEIVE)])
+        Doors([make(voip_srtp_direction::VOIP_SRTP_SEND), make(voip_srtp_direction::VOIP_SRTP_RECEIVE)])
     }
 }
 
-impl Srtp for Ours {
+impl Srtp for Doors {
     fn protect(&mut self, packet: &mut Packet) {
         // SAFETY: the buffer with its length.
         let status = unsafe {
@@ -175,7 +211,7 @@ impl Srtp for Ours {
     }
 }
 
-impl Drop for Ours {
+impl Drop for Doors {
     fn drop(&mut self) {
         // SAFETY: handles of ours.
         self.0

@@ -44,5 +44,15 @@ foreach(source IN LISTS vector_tests)
   voip_test(vectors.${family} $<TARGET_FILE:vectors_${family}>)
 endforeach()
 
+# Against Debian's libsrtp2 (libsrtp2-dev).
+find_library(srtp2 srtp2)
+if(srtp2)
+  voip_test_program(interop_srtp "${CMAKE_CURRENT_SOURCE_DIR}/tests/interop/srtp_libsrtp2.c" 11 C)
+  target_link_libraries(interop_srtp PRIVATE ${srtp2})
+  voip_test(interop.srtp $<TARGET_FILE:interop_srtp>)
+else()
+  message(WARNING "libsrtp2-dev is not installed: SRTP is not tested against it")
+endif()
+
 voip_test(consumer ${CMAKE_CURRENT_SOURCE_DIR}/tests/consumer/run)
 voip_test(abi python3 ${CMAKE_CURRENT_SOURCE_DIR}/tests/abi/check)

@@ -2,6 +2,7 @@
 
 use super::keys::SessionKeys;
 use super::profile::Profile;
+use super::sha1::HmacSha1;
 use super::SrtpError;
 use aes::cipher::{
     BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper,
@@ -12,8 +13,6 @@ use aes_gcm::aead::AeadInOut;
 use aes_gcm::AesGcm;
 use ctr::flavors::Ctr128BE;
 use ctr::CtrCore;
-use hmac::{Hmac, Mac};
-use sha1::Sha1;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -61,7 +60,7 @@ enum Kind {
     /// Counter mode and HMAC; no cipher for the NULL suites.
     CounterMode {
         block: Option<Block>,
-        mac: Hmac<Sha1>,
+        mac: HmacSha1,
     },
     Gcm(Gcm),
 }
@@ -84,7 +83,7 @@ impl Transform {
             }
             _ => Kind::CounterMode {
                 block: if profile.encrypts() { Some(Block::new(&keys.cipher)?) } else { None },
-                mac: <Hmac<Sha1> as KeyInit>::new_from_slice(&keys.auth[..]).map_err(|_| SrtpError::Key)?,
+                mac: HmacSha1::new(&keys.auth),
             },
         };
         Ok(Transform { kind: Box::new(kind), salt: keys.salt, tag_bytes })
@@ -108,19 +107,32 @@ impl Transform {
         block.apply(&iv, data);
     }
 
-    /// HMAC-SHA1 over the parts, in order; the tag is its first bytes.
-    pub fn mac(&self, parts: [&[u8]; 2]) -> [u8; 20] {
-        let Kind::CounterMode { mac, .. } = &*self.kind else { return [0; 20] };
-        let mut mac = mac.clone();
-        for part in parts {
-            mac.update(part);
+    /// HMAC-SHA1 over both parts, of which the second has at most four bytes; the tag is its first bytes.
+    pub fn mac(&self, [data, tail]: [&[u8]; 2]) -> [u8; 20] {
+        match &*self.kind {
+            Kind::CounterMode { mac, .. } => mac.mac(data, tail),
+            Kind::Gcm(_) => [0; 20],
         }
-        mac.finalize().into_bytes().into()
     }
 
     pub fn mac_fits(&self, parts: [&[u8]; 2], tag: &[u8]) -> bool {
         let whole = self.mac(parts);
-        whole.get(..tag.len()).is_some_and(|expected| expected.ct_eq(tag).into())
+        // Tags of 80 and of 32 bits, compared as numbers: without a branch, and without a loop over bytes.
+        match *tag {
+            [a, b, c, d, e, f, g, h, i, j] => {
+                let number = |n: &[u8; 20]| {
+                    let [a, b, c, d, e, f, g, h, i, j, ..] = *n;
+                    u128::from_ne_bytes([a, b, c, d, e, f, g, h, i, j, 0, 0, 0, 0, 0, 0])
+                };
+                let tag = u128::from_ne_bytes([a, b, c, d, e, f, g, h, i, j, 0, 0, 0, 0, 0, 0]);
+                number(&whole).ct_eq(&tag).into()
+            }
+            [a, b, c, d] => {
+                let [e, f, g, h, ..] = whole;
+                u32::from_ne_bytes([a, b, c, d]).ct_eq(&u32::from_ne_bytes([e, f, g, h])).into()
+            }
+            _ => whole.get(..tag.len()).is_some_and(|expected| expected.ct_eq(tag).into()),
+        }
     }
 
     /// RFC 7714 section 8.1 (RTP: `low` is ROC and SEQ) and 9.1 (RTCP: the index).
@@ -166,16 +178,9 @@ impl Transform {
     }
 }
 
-/// The ciphers wipe their round keys themselves; the state of an HMAC doesn't.
+/// The ciphers and the HMAC wipe their keys themselves.
 impl Drop for Transform {
     fn drop(&mut self) {
-        if let Kind::CounterMode { mac, .. } = &mut *self.kind {
-            if let Ok(blank) = <Hmac<Sha1> as KeyInit>::new_from_slice(&[0; 20]) {
-                *mac = blank;
-            }
-            // Or the compiler would leave a store out that nobody reads.
-            core::hint::black_box(&*mac);
-        }
         self.salt.zeroize();
     }
 }

@@ -10,6 +10,7 @@ mod profile;
 mod protect;
 mod replay;
 pub mod sdes;
+mod sha1;
 mod stream;
 mod unprotect;
 

@@ -3,7 +3,7 @@
 use super::cipher::Transform;
 use super::keys::MasterKey;
 use super::protect::rtcp_ssrc;
-use super::stream::{Stream, Streams};
+use super::stream::Streams;
 use super::SrtpError;
 use crate::proto::rtp::RtpPacket;
 use subtle::ConstantTimeEq;
@@ -55,12 +55,17 @@ impl Unprotector {
         }
         let sequence = u16::from_be_bytes([buf[2], buf[3]]);
         let ssrc = u32::from_be_bytes([buf[8], buf[9], buf[10], buf[11]]);
-        let fresh = Stream { ssrc, ..Stream::default() };
-        let stream = self.streams.find(ssrc).unwrap_or(&fresh);
-        let index = stream.index_of(sequence);
-        if !stream.rtp.is_new(index) {
-            return Err(SrtpError::Replay);
-        }
+        let index = match self.streams.find(ssrc) {
+            Some(stream) => {
+                let index = stream.index_of(sequence);
+                if !stream.rtp.is_new(index) {
+                    return Err(SrtpError::Replay);
+                }
+                index
+            }
+            // The first packet of a source: roll-over counter 0, unless it was set.
+            None => u64::from(sequence),
+        };
         let (packet, tail) = buf.split_at_mut(sealed_end);
         if self.rtp.is_aead() {
             let (tag, mki) = tail.split_at(tag_bytes);
