@@ -54,6 +54,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "callbacks",
         "config",
         "config_media",
+        "config_tls",
         "network",
         "account_config",
         "phone",

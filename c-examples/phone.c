@@ -502,7 +502,8 @@ static int read_commands(void)
 /* ---- options ------------------------------------------------------------------------------------------------ */
 
 static const char usage[] =
-    "usage: phone [--bind IP:PORT] [--server sip:HOST:PORT --user U --password P] [--codecs LIST]\n"
+    "usage: phone [--bind IP:PORT] [--server sip:HOST:PORT --user U --password P]\n"
+    "             [--transport udp|tcp|tls] [--tls-ca FILE] [--tls-cert FILE] [--codecs LIST]\n"
     "             [--max-calls N] [--on-call ring|answer|busy|ignore] [--audio none|echo|tone:HZ|play:FILE]\n"
     "             [--record PATTERN] [--media-threads N] [--srtp off|optional|mandatory] [--srtp-suites LIST]\n"
     "             [--once] [--trace]\n"
@@ -560,6 +561,7 @@ struct account {
 /* One option with its value. NULL: well; else what is wrong with it. */
 static const char *take_option(voip_config *config, struct account *account, const char *option, const char *value)
 {
+    static const char *const transports[] = {"udp", "tcp", "tls", NULL};
     static const char *const on_call[] = {"ring", "answer", "busy", "ignore", NULL};
     static const char *const srtp[] = {"default", "off", "optional", "mandatory", NULL};
     char host[256];
@@ -569,8 +571,15 @@ static const char *take_option(voip_config *config, struct account *account, con
         if (!split_host(value, host, sizeof host, &port)) return "not IP:PORT";
         status = voip_config_set_bind(config, host, port);
     } else if (!strcmp(option, "--server")) {
-        account->port = 5060;
+        account->port = 0; /* the default of the transport */
         if (!split_host(value, account->host, sizeof account->host, &account->port)) return "not sip:HOST:PORT";
+    } else if (!strcmp(option, "--transport")) {
+        if ((choice = choose(value, transports)) < 0) return "not udp, tcp or tls";
+        status = voip_config_set_transport(config, choice);
+    } else if (!strcmp(option, "--tls-ca")) {
+        status = voip_config_set_tls_ca_file(config, value);
+    } else if (!strcmp(option, "--tls-cert")) { /* with its key in the same file */
+        status = voip_config_set_tls_certificate(config, value, value, NULL);
     } else if (!strcmp(option, "--user")) account->user = value;
     else if (!strcmp(option, "--password")) account->password = value;
     else if (!strcmp(option, "--codecs")) status = voip_config_set_codecs(config, value);

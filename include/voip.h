@@ -597,12 +597,9 @@ enum voip_transport
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
     VOIP_TRANSPORT_UDP = 0,
-    /**
-     * Reserved.
-     */
     VOIP_TRANSPORT_TCP = 1,
     /**
-     * Reserved.
+     * TLS 1.2 or 1.3 over TCP.
      */
     VOIP_TRANSPORT_TLS = 2,
 };
@@ -3529,23 +3526,27 @@ voip_status voip_config_set_public_address(voip_config *config,
                                            const char *addr);
 
 /**
- * Sets how SIP travels.
+ * Sets how SIP travels: to the account's server, and to targets of calls without an account that name no
+ * transport. The phone takes what comes over UDP and TCP (over TLS if it has a certificate) in any case, at the same
+ * port. A request of more than 1300 bytes goes over TCP instead of UDP where the target doesn't ask for UDP (RFC
+ * 3261 section 18.1.1). With TLS nothing of the account or the call ever goes over anything else.
  *
- * @param transport a `voip_transport`; only UDP in this version.
+ * @param transport a `voip_transport`; UDP if not set.
  *
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED (TLS in a build without it).
  * Since: 0.1.0
  */
-voip_status voip_config_set_transport(voip_config *config, int32_t transport);
+voip_status voip_config_set_transport(voip_config *config,
+                                      int32_t transport);
 
 /**
  * Says where the account lives: the registrar or proxy, which is also the domain of its address.
  *
  * @param host a host name or an address (IPv6 with or without brackets).
- * @param port 1 to 65535, 0: the default of the transport (5060).
+ * @param port 1 to 65535, 0: the default of the transport (5060, with TLS 5061).
  *
  * Thread: any.
  * Callback: yes.
@@ -3935,6 +3936,95 @@ voip_status voip_config_set_audio_buffers(voip_config *config, uint32_t read_ms,
 voip_status voip_config_set_rtp_timeout(voip_config *config, uint32_t ms, int32_t hangup);
 
 /**
+ * Says which certificate authorities are trusted, by a file. A server's own certificate in it is trusted as it is,
+ * which is the way to a server whose certificate no authority signed.
+ *
+ * @param path PEM, one or more certificates, instead of those of the system; read at once. NULL: the system's,
+ *   which is the default.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no longer than reading the file takes.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _SYSTEM (the file can't be read), _PARSE (it holds no certificate),
+ *   _NOT_SUPPORTED (this build has no TLS).
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_tls_ca_file(voip_config *config,
+                                        const char *path);
+
+/**
+ * As `voip_config_set_tls_ca_file`, from memory.
+ *
+ * @param pem the text, copied; it needs no NUL at its end.
+ * @param len its bytes.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _PARSE (no certificate), _NOT_SUPPORTED (this build has no TLS).
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_tls_ca(voip_config *config, const uint8_t *pem, size_t len);
+
+/**
+ * Gives the phone a certificate of its own: to servers that ask for one, and to callers that connect by TLS, which
+ * can't be taken without it.
+ *
+ * @param cert_file PEM, the phone's certificate first, then those that lead to an authority; read at once. NULL:
+ *   none, which is the default, and the other two are not looked at.
+ * @param key_file PEM, its private key: PKCS#8, PKCS#1 or SEC1, RSA or ECDSA or Ed25519; may be the same file.
+ * @param key_password for a key in encrypted PKCS#8 (`BEGIN ENCRYPTED PRIVATE KEY`), NULL: none. OpenSSL's older
+ *   encryption (`Proc-Type: 4,ENCRYPTED`) is VOIP_ERR_NOT_SUPPORTED.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no longer than reading the files and deriving a key from the password takes.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _SYSTEM (a file can't be read), _PARSE (no certificate or key, or they
+ *   don't belong together), _AUTH (no password or a wrong one), _NOT_SUPPORTED.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_tls_certificate(voip_config *config,
+                                            const char *cert_file,
+                                            const char *key_file,
+                                            const char *key_password);
+
+/**
+ * Says what is checked of a server's certificate. Whatever is checked, what was to go over TLS never goes over
+ * anything less.
+ *
+ * @param verify 0: nothing, so that anybody may be in between, and a warning is logged; anything else: that a trusted
+ *   authority vouches for it and that it holds (the default).
+ * @param check_host 0: any certificate of a trusted authority will do; anything else: it has to be for the domain that
+ *   was asked for (RFC 5922; the default). Without `verify` there is no such check.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_tls_verify(voip_config *config,
+                                       int32_t verify,
+                                       int32_t check_host);
+
+/**
+ * Bounds the SIP connections over TCP and TLS.
+ *
+ * @param connections 1 to 1000000 at once, 1024 if not set; those that others make take three quarters at most.
+ * @param idle_ms 1000 to 3600000, 120000 if not set: a connection on which nothing came or went for so long is closed,
+ *   or kept alive by a line end (RFC 5626 section 4.4.1) if a registration or a call needs it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _RANGE.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_connections(voip_config *config,
+                                        uint32_t connections,
+                                        uint32_t idle_ms);
+
+/**
  * Sets which networks are inside: who is there is told our own address, others the public one.
  *
  * Without a public address (`voip_config_set_public_address`) all are told our own. The address that a request goes to decides;
@@ -3995,7 +4085,7 @@ voip_status voip_account_config_free(voip_account_config *config);
  * Says where the account lives: the registrar or proxy, which is also the domain of its address.
  *
  * @param host a host name or an address (IPv6 with or without brackets).
- * @param port 1 to 65535, 0: the default of the transport (5060).
+ * @param port 1 to 65535, 0: the default of the transport (5060, with TLS 5061).
  *
  * Thread: any.
  * Callback: yes.
@@ -4149,17 +4239,19 @@ voip_status voip_account_config_set_retry(voip_account_config *config,
                                           uint32_t longest_ms);
 
 /**
- * Sets how SIP travels to the server.
+ * Sets how SIP travels to the server: UDP if not set. An account over TLS uses nothing else, whatever a server or a
+ * peer names.
  *
- * @param transport a `voip_transport`; only UDP in this version.
+ * @param transport a `voip_transport`.
  *
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED (TLS in a build without it).
  * Since: 0.1.0
  */
-voip_status voip_account_config_set_transport(voip_account_config *config, int32_t transport);
+voip_status voip_account_config_set_transport(voip_account_config *config,
+                                              int32_t transport);
 
 /**
  * Makes a phone from settings, which are copied. No socket is opened and no thread started yet.

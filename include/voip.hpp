@@ -118,6 +118,16 @@ public:
         return did(voip_config_set_credentials(handle_, user.c_str(), detail::or_null(auth_user), password.c_str()));
     }
     Config &display_name(const std::string &name) { return did(voip_config_set_display_name(handle_, name.c_str())); }
+    Config &transport(voip_transport how) { return did(voip_config_set_transport(handle_, how)); }
+    Config &tls_ca_file(const std::string &path) { return did(voip_config_set_tls_ca_file(handle_, path.c_str())); }
+    Config &tls_certificate(const std::string &cert, const std::string &key, const char *password = nullptr)
+    {
+        return did(voip_config_set_tls_certificate(handle_, cert.c_str(), key.c_str(), password));
+    }
+    Config &tls_verify(bool verify, bool check_host = true)
+    {
+        return did(voip_config_set_tls_verify(handle_, verify, check_host));
+    }
     Config &expires(uint32_t seconds) { return did(voip_config_set_expires(handle_, seconds)); }
     Config &register_account(bool yes) { return did(voip_config_set_register(handle_, yes)); }
     Config &outbound_proxy(const std::string &uri) { return did(voip_config_set_outbound_proxy(handle_, detail::or_null(uri))); }

@@ -15,6 +15,8 @@ mod drive_rtp;
 mod drive_rtp_mux;
 #[path = "drivers/session.rs"]
 mod drive_session;
+#[path = "drivers/stream.rs"]
+mod drive_stream;
 #[path = "support/pcap.rs"]
 mod pcap;
 mod support;
@@ -268,6 +270,22 @@ fn the_fuzz_targets_take_any_bytes() {
         drive_agent::run(&bytes);
         drive_session::run(&bytes);
         drive_rtp::run(&bytes);
+        drive_stream::run(&bytes);
+    });
+}
+
+#[test]
+fn streams_of_messages_are_cut_the_same_wherever_they_come_apart() {
+    let corpus = messages();
+    const SPICE: [&[u8]; 7] =
+        [b"\r\n", b"\r\n\r\n", b"\n", b"Content-Length: 9\r\n", b"l:0\r\n", b"l: 7\r\n 7", b"\r"];
+    run("streams", 400, |rng| {
+        let mut bytes = vec![rng.next_u32() as u8, rng.next_u32() as u8];
+        for _ in 0..rng.below(6) {
+            bytes.extend_from_slice(pick(rng, &corpus));
+        }
+        mutate(rng, &mut bytes, &SPICE, 4);
+        drive_stream::run(&bytes);
     });
 }
 

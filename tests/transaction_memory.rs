@@ -29,7 +29,7 @@ const COUNT: usize = 2000;
 const LIMIT: isize = 3 * 1024;
 
 fn peer() -> Peer {
-    Peer { transport: Transport::Udp, address: "192.0.2.7:5060".parse().expect("an address") }
+    Peer::udp("192.0.2.7:5060".parse().expect("an address"))
 }
 
 /// About 1,000 bytes, as an INVITE with SDP has.

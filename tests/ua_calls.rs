@@ -562,7 +562,7 @@ fn no_listener_no_room_and_a_wrong_command_change_nothing() {
 #[test]
 fn a_message_above_the_limit_is_counted() {
     let mut bench = Bench::with(1, |c| c.mtu_limit = 400);
-    bench.dial(0, &format!("sip:bob@{SCRIPT}"));
+    bench.dial(0, &format!("sip:bob@{SCRIPT};transport=udp"));
     assert_eq!(bench.parties[0].agent.stats().oversize, 1);
 }
 

@@ -160,9 +160,12 @@ fn a_name_that_is_not_found_and_a_stop_end_a_message() {
 fn a_message_too_large_for_udp_is_not_sent() {
     let mut bench = Bench::new(2);
     bench.command(1, Command::AcceptMessages(true));
-    bench.command(0, say(1, None, "sip:bob@192.0.2.2", &"x".repeat(1250)));
+    bench.command(0, say(1, None, "sip:bob@192.0.2.2;transport=udp", &"x".repeat(1250)));
     assert_eq!(results(&bench.parties[0]), [(1, 513)]);
     assert!(bench.log.is_empty());
+    bench.command(0, say(2, None, "sip:bob@192.0.2.2", &"x".repeat(1250)));
+    assert_eq!(results(&bench.parties[0]), [(1, 513), (2, 200)]);
+    assert!(bench.peers.iter().all(|to| to.transport == Transport::Tcp));
 }
 
 #[test]

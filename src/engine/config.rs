@@ -1,6 +1,7 @@
 //! Settings of a phone. Ranges are checked where a value is set (`ffi::config`) and once more by `Phone::new`.
 
 use super::error::{Error, ErrorKind, Result};
+use super::tls::TlsSettings;
 use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::transaction::Timers;
 use crate::proto::sip::Transport;
@@ -44,7 +45,13 @@ pub struct PhoneConfig {
     pub public_address: Option<IpAddr>,
     /// Peers in these are told our own address instead.
     pub local_networks: Vec<Network>,
+    /// Of the default account, and of calls without one where the target names none.
     pub transport: Transport,
+    /// Connections over TCP and TLS, ours and those of others.
+    pub max_connections: usize,
+    /// How long a connection may be silent before it is closed, or kept alive if it is needed.
+    pub connection_idle: Duration,
+    pub tls: TlsSettings,
     /// The default account, if a server was set.
     pub account: Option<AccountConfig>,
     pub user_agent: String,
@@ -121,6 +128,9 @@ impl Default for PhoneConfig {
             public_address: None,
             local_networks: Vec::new(),
             transport: Transport::Udp,
+            max_connections: 1024,
+            connection_idle: Duration::from_secs(120),
+            tls: TlsSettings::default(),
             account: None,
             user_agent: concat!("libvoip/", env!("CARGO_PKG_VERSION")).to_owned(),
             rtp_ports: (10_000, 20_000),
@@ -189,6 +199,7 @@ impl PhoneConfig {
             ("calls", self.max_calls, 1_000_000),
             ("media threads", self.media_threads, 64),
             ("events", self.max_events, 10_000_000),
+            ("connections", self.max_connections, 1_000_000),
         ] {
             if value == 0 || value > most {
                 return range(format!("{value} {name}, not within 1 to {most}"));
@@ -212,7 +223,12 @@ impl PhoneConfig {
                 self.srtp_suites
             ));
         }
-        if self.transport != Transport::Udp {
+        let known = match self.transport {
+            Transport::Udp | Transport::Tcp => true,
+            Transport::Tls => cfg!(feature = "tls"),
+            Transport::Ws | Transport::Wss => false,
+        };
+        if !known {
             let message = format!("transport {}", self.transport.as_str());
             return Err(Error::new(ErrorKind::NotSupported, message));
         }

@@ -1,9 +1,11 @@
-//! The control thread: it owns the agent, the SIP socket and the timers of a phone.
+//! The control thread: it owns the agent, the SIP socket, the connections and the timers of a phone.
 //!
 //! One wake-up takes what came in bounded batches, lets the agent speak after each (its one rule), and sends all of
 //! that at once. What follows for calls is in `control_calls`.
 
 use super::clock;
+use super::config::PhoneConfig;
+use super::connections::{Connections, Limits, News, Turn, FIRST_TOKEN};
 use super::control_calls::{Calls, Planned};
 use super::control_io::{Routes, SipIo, BATCHES};
 use super::dns::Resolver;
@@ -13,13 +15,15 @@ use super::fd::TimerFd;
 use super::link::{Dial, ToControl};
 use super::phone::{PhoneShared, PhoneStatus};
 use super::thread;
+use super::tls::Context;
 use super::worker::{self, Report, Reports, WorkerHandle};
-use crate::proto::sip::{Peer, Transport};
+use crate::proto::sip::Peer;
 use crate::ua::{self, Agent, AgentConfig, CallId, Command, EndCause, MessageId, Output};
 use crate::util::Time;
 use crossbeam_channel as channel;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -42,6 +46,7 @@ pub struct Control {
     pub(super) shared: Arc<PhoneShared>,
     pub(super) agent: Agent,
     pub(super) io: SipIo,
+    connections: Connections,
     pub(super) routes: Arc<Mutex<Routes>>,
     pub(super) calls: Calls,
     pub(super) workers: Vec<WorkerHandle>,
@@ -72,6 +77,7 @@ impl Control {
             let register = poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE);
             register.map_err(|e| Error::system("epoll", &e))?;
         }
+        let connections = open_connections(config, &poll, io.local())?;
         // What was posted to an earlier life of the phone concerns nobody any more.
         while shared.link.receiver.try_recv().is_ok() {}
         let (sender, reports) = Reports::new(config.max_calls);
@@ -94,6 +100,7 @@ impl Control {
             shared,
             agent,
             io,
+            connections,
             routes,
             calls: Calls::default(),
             workers,
@@ -108,14 +115,15 @@ impl Control {
         })
     }
 
-    pub fn local(&self) -> std::net::SocketAddr {
+    pub fn local(&self) -> SocketAddr {
         self.io.local()
     }
 
     pub fn run(mut self) {
         let mut events = Events::with_capacity(8);
         while !self.stopped {
-            let timeout = if self.more { Some(Duration::ZERO) } else { None };
+            let more = self.more || self.connections.has_more();
+            let timeout = if more { Some(Duration::ZERO) } else { None };
             if let Err(error) = self.poll.poll(&mut events, timeout) {
                 if error.kind() != std::io::ErrorKind::Interrupted {
                     log::error!(target: "voip::engine", "epoll: {error}");
@@ -137,6 +145,7 @@ impl Control {
                     errors |= event.is_error();
                 }
                 WAKE => self.shared.link.wake.clear(),
+                Token(FIRST_TOKEN..) => self.connections.on_event(event),
                 _ => self.timer.clear(),
             }
         }
@@ -145,6 +154,7 @@ impl Control {
             self.take_errors();
         }
         self.more = readable && self.take_datagrams();
+        self.take_connections();
         self.take_commands();
         self.take_reports();
         self.take_timers();
@@ -198,6 +208,11 @@ impl Control {
 
     fn output(&mut self, output: Output) {
         match output {
+            Output::Transmit { to, bytes } if to.transport.is_reliable() => {
+                let name = self.agent.server_name(to);
+                self.connections.send(clock::now(), to, name.as_deref(), bytes);
+                self.shared.link.counters.sip_out.add(1);
+            }
             Output::Transmit { to, bytes } => self.io.queue(to.address, bytes),
             Output::OpenStream { call, remote_hint } => {
                 let local = self.open_stream(call, remote_hint);
@@ -245,6 +260,24 @@ impl Control {
         self.shared.link.counters.sip_in.add(total);
         self.shared.link.counters.control_batch_max.at_least(total);
         more
+    }
+
+    fn take_connections(&mut self) {
+        let mut turn = Turn::default();
+        while let Some(news) = self.connections.take(clock::now(), &mut turn) {
+            match news {
+                News::Message(peer, bytes) => {
+                    self.shared.link.counters.sip_in.add(1);
+                    self.tell(|agent, now| agent.handle_datagram(now, peer, &bytes));
+                }
+                News::Failed(peer) => {
+                    self.tell(|agent, now| agent.handle_transmit_failed(now, peer));
+                }
+                News::Lost(peer) => {
+                    self.tell(|agent, now| agent.handle_connection_lost(now, peer));
+                }
+            }
+        }
     }
 
     fn take_commands(&mut self) {
@@ -336,6 +369,9 @@ impl Control {
             self.stopped |= self.panics_in_a_row > MAX_PANICS;
         }
         let now = clock::now();
+        if self.connections.next_deadline().is_some_and(|at| at <= now) {
+            self.connections.on_time(now, |peer| self.agent.uses(peer));
+        }
         while let Some(Planned { call, digit, duration_ms, id }) = self.calls.key_due(now) {
             match digit {
                 Some(digit) => self.command(Command::SendInfoDtmf { call, digit, duration_ms }),
@@ -347,6 +383,7 @@ impl Control {
     }
 
     fn send(&mut self) {
+        self.connections.flush(clock::now());
         // What fails makes the agent speak again; a bound keeps a broken network from holding us here.
         for _ in 0..4 {
             let failed = self.io.flush(&self.shared.link.counters);
@@ -366,7 +403,9 @@ impl Control {
             0 => agent,
             _ => agent.map(|at| at.max(clock::now() + Duration::from_millis(100))),
         };
-        let next = [agent, self.calls.next_deadline(), self.force_at].into_iter().flatten().min();
+        let connections = self.connections.next_deadline();
+        let next =
+            [agent, self.calls.next_deadline(), self.force_at, connections].into_iter().flatten().min();
         self.timer.arm(next);
     }
 
@@ -399,16 +438,16 @@ impl Control {
         drop(self.shared.close_registry());
         let given_up = self.panics_in_a_row > MAX_PANICS;
         let status = if given_up { PhoneStatus::Failed } else { PhoneStatus::Stopped };
-        let Control { shared, io, poll, .. } = self;
-        drop((io, poll));
+        let Control { shared, io, connections, poll, .. } = self;
+        drop((io, connections, poll));
         shared.accounts_stopped();
         shared.link.dispatcher.push(Event { call: None, kind: EventKind::Phone(status) });
         shared.set_status(status);
     }
 }
 
-fn udp(address: std::net::SocketAddr) -> Peer {
-    Peer { transport: Transport::Udp, address }
+fn udp(address: SocketAddr) -> Peer {
+    Peer::udp(address)
 }
 
 fn end_workers(workers: &mut [WorkerHandle]) {
@@ -418,6 +457,12 @@ fn end_workers(workers: &mut [WorkerHandle]) {
     for worker in workers {
         worker.join();
     }
+}
+
+fn open_connections(config: &PhoneConfig, poll: &Poll, local: SocketAddr) -> Result<Connections> {
+    let registry = poll.registry().try_clone().map_err(|e| Error::system("epoll", &e))?;
+    let limits = Limits { connections: config.max_connections, idle: config.connection_idle };
+    Ok(Connections::open(registry, local, limits, Context::new(&config.tls)))
 }
 
 fn new_agent(shared: &Arc<PhoneShared>, io: &SipIo, routes: Arc<Mutex<Routes>>) -> Agent {
@@ -436,6 +481,7 @@ fn new_agent(shared: &Arc<PhoneShared>, io: &SipIo, routes: Arc<Mutex<Routes>>) 
         ring_timeout: config.ring_timeout,
         answer_timeout: config.answer_timeout,
         hangup_on_media_timeout: config.hangup_on_rtp_timeout,
+        transport: config.transport,
         mtu_limit: MTU_LIMIT,
         srtp: config.srtp,
         srtp_suites: config.srtp_suites.clone(),

@@ -15,6 +15,8 @@ mod call_playback;
 mod call_rtp;
 mod clock;
 pub mod config;
+mod connection;
+mod connections;
 mod control;
 mod control_calls;
 mod control_io;
@@ -46,6 +48,10 @@ mod spread;
 mod stream;
 pub mod stun_query;
 pub mod thread;
+#[cfg_attr(not(feature = "tls"), path = "tls_none.rs")]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls_key;
 mod udp;
 mod wav_file;
 mod worker;
@@ -70,4 +76,5 @@ pub use rtp_session::{Local, RtpSession};
 pub use rtp_shared::{KeySink, RtpSessionStats};
 pub use stun_query::{stun_query, StunOptions};
 pub use thread::{caught, log_panic, panic_text};
+pub use tls::TlsSettings;
 pub use wav_file::WavSource;

@@ -191,10 +191,9 @@ impl AccountDraft {
 pub(crate) fn transport(value: i32) -> FfiResult<Transport> {
     match value {
         0 => Ok(Transport::Udp),
-        1 | 2 => {
-            let text = "TCP and TLS are not in this version";
-            Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, text))
-        }
+        1 => Ok(Transport::Tcp),
+        2 if cfg!(feature = "tls") => Ok(Transport::Tls),
+        2 => Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, "this build has no TLS")),
         other => Err(Fail::argument(format!("transport {other} is unknown"))),
     }
 }
@@ -246,7 +245,7 @@ pub unsafe extern "C" fn voip_account_config_free(config: *mut voip_account_conf
 /// Says where the account lives: the registrar or proxy, which is also the domain of its address.
 ///
 /// @param host a host name or an address (IPv6 with or without brackets).
-/// @param port 1 to 65535, 0: the default of the transport (5060).
+/// @param port 1 to 65535, 0: the default of the transport (5060, with TLS 5061).
 ///
 /// Thread: any.
 /// Callback: yes.
@@ -482,14 +481,15 @@ pub unsafe extern "C" fn voip_account_config_set_retry(
     })
 }
 
-/// Sets how SIP travels to the server.
+/// Sets how SIP travels to the server: UDP if not set. An account over TLS uses nothing else, whatever a server or a
+/// peer names.
 ///
-/// @param transport a `voip_transport`; only UDP in this version.
+/// @param transport a `voip_transport`.
 ///
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED (TLS in a build without it).
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_account_config_set_transport(

@@ -130,14 +130,17 @@ pub unsafe extern "C" fn voip_config_set_public_address(
     })
 }
 
-/// Sets how SIP travels.
+/// Sets how SIP travels: to the account's server, and to targets of calls without an account that name no
+/// transport. The phone takes what comes over UDP and TCP (over TLS if it has a certificate) in any case, at the same
+/// port. A request of more than 1300 bytes goes over TCP instead of UDP where the target doesn't ask for UDP (RFC
+/// 3261 section 18.1.1). With TLS nothing of the account or the call ever goes over anything else.
 ///
-/// @param transport a `voip_transport`; only UDP in this version.
+/// @param transport a `voip_transport`; UDP if not set.
 ///
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT, _NOT_SUPPORTED (TLS in a build without it).
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_config_set_transport(config: *mut voip_config, transport: i32) -> voip_status {
@@ -154,7 +157,7 @@ pub unsafe extern "C" fn voip_config_set_transport(config: *mut voip_config, tra
 /// Says where the account lives: the registrar or proxy, which is also the domain of its address.
 ///
 /// @param host a host name or an address (IPv6 with or without brackets).
-/// @param port 1 to 65535, 0: the default of the transport (5060).
+/// @param port 1 to 65535, 0: the default of the transport (5060, with TLS 5061).
 ///
 /// Thread: any.
 /// Callback: yes.

@@ -5,12 +5,12 @@ use std::ffi::{c_char, CStr};
 /// What `voip_has_feature` knows in this version, and whether this build has it.
 static FEATURES: &[(&CStr, bool)] = &[
     (c"udp", true),
+    (c"tcp", true),
+    (c"tls", cfg!(feature = "tls")),
     (c"ipv6", true),
     (c"pcmu", true),
     (c"pcma", true),
     (c"telephone-event", true),
-    (c"tcp", false),
-    (c"tls", false),
     (c"srtp", true),
     (c"dtls", false),
     (c"ice", false),
@@ -90,7 +90,11 @@ pub unsafe extern "C" fn voip_has_feature(name: *const c_char) -> i32 {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_features() -> *const c_char {
-    c"udp ipv6 pcmu pcma telephone-event srtp".as_ptr()
+    #[cfg(feature = "tls")]
+    let list = c"udp tcp tls ipv6 pcmu pcma telephone-event srtp";
+    #[cfg(not(feature = "tls"))]
+    let list = c"udp tcp ipv6 pcmu pcma telephone-event srtp";
+    list.as_ptr()
 }
 
 // Runs in the compiler, where an index out of bounds is an error and no panic.

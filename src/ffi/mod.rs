@@ -22,6 +22,7 @@ mod callbacks;
 mod codec;
 mod config;
 mod config_media;
+mod config_tls;
 mod dispatch;
 mod dtmf;
 mod error;

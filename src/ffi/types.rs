@@ -34,9 +34,8 @@ pub struct voip_call {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum voip_transport {
     VOIP_TRANSPORT_UDP = 0,
-    /// Reserved.
     VOIP_TRANSPORT_TCP = 1,
-    /// Reserved.
+    /// TLS 1.2 or 1.3 over TCP.
     VOIP_TRANSPORT_TLS = 2,
 }
 

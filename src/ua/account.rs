@@ -2,15 +2,15 @@
 
 use super::api::*;
 use super::base::{Alarm, Asker, Base, Owner};
+use super::hop::{transport_of, HAS_TLS};
 use super::registration::{
     address_of_record, outbound_route, Hop, NoResponse, RegisterRequest, Registration, RegistrationAction,
 };
-use crate::proto::sip::{Host, Message, Peer, Uri};
+use crate::proto::sip::{Host, Message, Peer, Transport, Uri};
 use crate::util::{Duration, Time};
 use core::net::SocketAddr;
 use std::collections::{BTreeMap, HashMap};
 
-const DEFAULT_PORT: u16 = 5060;
 /// How long the removal of a binding may take when an account is unregistered or removed.
 const UNREGISTER_PATIENCE: Duration = Duration::from_secs(4);
 
@@ -19,6 +19,8 @@ pub(super) struct Account {
     registration: Registration,
     /// The request that waits for the address of its hop.
     waiting: Option<(QueryId, RegisterRequest)>,
+    /// Where the last request went.
+    flow: Option<Peer>,
     /// The deadline that the heap holds.
     alarm: Option<Time>,
     removing: bool,
@@ -57,15 +59,26 @@ impl Accounts {
         {
             return Err(UaError::Target);
         }
-        if config.transport != crate::proto::sip::Transport::Udp {
+        match config.transport {
+            Transport::Udp | Transport::Tcp => {}
+            Transport::Tls if HAS_TLS => {}
+            _ => return Err(UaError::NotSupported),
+        }
+        if !proxy_is_as_secure(&config) {
             return Err(UaError::NotSupported);
         }
         self.by_user.entry(config.user.as_str().into()).or_default().push(id);
         let registration = Registration::new(&config, base.rng.as_mut());
-        self.by_id.insert(
-            id,
-            Account { config, registration, waiting: None, alarm: None, removing: false, reached: None },
-        );
+        let account = Account {
+            config,
+            registration,
+            waiting: None,
+            flow: None,
+            alarm: None,
+            removing: false,
+            reached: None,
+        };
+        self.by_id.insert(id, account);
         Ok(())
     }
     fn forget(&mut self, base: &mut Base, id: AccountId) {
@@ -159,6 +172,20 @@ impl Accounts {
         account.registration.on_no_response(now, base.rng.as_mut(), why);
         self.settle(base, now, id);
     }
+    /// A connection is gone: what was registered through it is registered again (RFC 5626 section 4.4).
+    pub fn on_connection_lost(&mut self, base: &mut Base, now: Time, peer: Peer) {
+        let concerned = self.by_id.iter().filter(|(_, a)| a.flow == Some(peer)).map(|(id, _)| *id);
+        for id in concerned.collect::<Vec<_>>() {
+            if let Some(account) = self.by_id.get_mut(&id) {
+                account.registration.on_flow_lost(now, base.rng.as_mut());
+            }
+            self.settle(base, now, id);
+        }
+    }
+    /// Is a registration kept through that connection?
+    pub fn uses(&self, peer: Peer) -> bool {
+        self.by_id.values().any(|a| a.flow == Some(peer) && a.registration.next_deadline().is_some())
+    }
     pub fn holds(&self, id: AccountId, at: Time) -> bool {
         self.get(id).is_some_and(|a| a.alarm == Some(at))
     }
@@ -215,7 +242,10 @@ impl Accounts {
         }
     }
     fn dispatch(&mut self, base: &mut Base, now: Time, id: AccountId, request: RegisterRequest) {
-        let port = if request.hop.port == 0 { DEFAULT_PORT } else { request.hop.port };
+        let port = match request.hop.port {
+            0 => request.hop.transport.default_port(),
+            port => port,
+        };
         if let Ok(ip) = request.hop.host.parse() {
             return self.send(base, now, id, SocketAddr::new(ip, port), &request);
         }
@@ -234,8 +264,10 @@ impl Accounts {
         address: SocketAddr,
         request: &RegisterRequest,
     ) {
-        let to = Peer { transport: request.hop.transport, address };
+        let name = Some(&*request.hop.host).filter(|host| host.parse::<core::net::IpAddr>().is_err());
+        let to = base.flows.peer(request.hop.transport, address, name);
         if let Some(account) = self.by_id.get_mut(&id) {
+            account.flow = Some(to);
             account.reached = Some(address.ip());
         }
         let sent = base.local_towards(address.ip()).and_then(|local| {
@@ -257,7 +289,8 @@ impl Account {
         let towards = known.unwrap_or(core::net::IpAddr::from([192, 0, 2, 1]));
         match base.local_towards(towards) {
             Some(local) => {
-                base.contact(&self.config.user, local, towards).trim_matches(['<', '>']).to_owned()
+                let contact = base.contact(&self.config.user, local, towards, hop.transport, false);
+                contact.trim_matches(['<', '>']).to_owned()
             }
             None => address_of_record(&self.config),
         }
@@ -289,9 +322,17 @@ fn domain_of(config: &AccountConfig) -> String {
         _ => host.to_owned(),
     };
     match config.port {
-        0 | DEFAULT_PORT => host,
+        0 => host,
+        port if port == config.transport.default_port() => host,
         port => format!("{host}:{port}"),
     }
+}
+
+/// RFC 3261 section 26.2: an account over TLS has no proxy without it.
+fn proxy_is_as_secure(config: &AccountConfig) -> bool {
+    let Some(proxy) = config.outbound_proxy.as_deref() else { return true };
+    let uri = Uri::parse(proxy.trim().trim_matches(['<', '>']));
+    uri.is_ok_and(|uri| transport_of(&uri, config.transport).is_some())
 }
 
 /// Is the text a URI that requests can be sent along? (checked when an account is added)

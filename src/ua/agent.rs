@@ -8,8 +8,9 @@ use super::api::*;
 use super::base::{Alarm, Asker, Base, Cx, Owner, Queued};
 use super::call::incoming::Invitation;
 use super::call::media::{check_offer, MediaError};
-use super::call::{acknowledge_and_end, end, Call, Order};
+use super::call::{acknowledge_and_end, end, is_secure, Call, Order};
 use super::ended::Ended;
+use super::hop::transport_of;
 use super::message::{self, Messages};
 use super::registration::NoResponse;
 use super::request::{self, answer_outside, check_header, retry_later};
@@ -18,10 +19,11 @@ use super::trace;
 use super::way::Way;
 use crate::proto::sdp::{Direction, SrtpMode};
 use crate::proto::sip::transaction::{ClientKey, Effect, ServerKey};
-use crate::proto::sip::{HeaderName, Message, Method, Peer, Transport};
+use crate::proto::sip::{Flow, HeaderName, Message, Method, Peer, Transport, Uri};
 use crate::util::{Key, Rng, Slab, Time};
 use core::net::SocketAddr;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// User part of our Contact where there is no account.
 const NO_USER: &str = "voip";
@@ -72,6 +74,7 @@ impl Agent {
             return;
         }
         trace::received(source, bytes);
+        self.base.flows.heard(source);
         let Ok(message) = Message::parse(bytes) else {
             self.base.stats.unparsable += 1;
             return;
@@ -194,6 +197,25 @@ impl Agent {
         self.now = now;
         self.base.transport_failed(now, to);
         self.work(now);
+    }
+    /// A connection that was there is gone. What waits for a response is sent once more, over a new one.
+    pub fn handle_connection_lost(&mut self, now: Time, peer: Peer) {
+        self.now = now;
+        self.base.connection_lost(now, peer);
+        self.accounts.on_connection_lost(&mut self.base, now, peer);
+        self.work(now);
+    }
+    /// Is there still something for which a connection has to stay?
+    pub fn uses(&self, peer: Peer) -> bool {
+        let calls = || self.calls.iter().any(|(_, call)| call.uses(peer));
+        self.base.layer.uses(peer) || self.accounts.uses(peer) || calls()
+    }
+    /// The name that the other end of a TLS connection has to prove (RFC 5922); None: its address.
+    pub fn server_name(&self, peer: Peer) -> Option<Arc<str>> {
+        match peer.flow {
+            Flow::Name(id) => self.base.flows.name(id),
+            Flow::Address | Flow::Accepted => None,
+        }
     }
     pub fn handle_media_timeout(&mut self, now: Time, call: CallId) {
         self.now = now;
@@ -373,12 +395,20 @@ impl Agent {
         };
         let target = parse_target(target, known.map(|a| a.domain()).as_deref())?;
         let (hop, route) = known.map_or((target.clone(), None), |a| a.way());
+        let transport = known.map_or(self.base.config.transport, |a| a.config.transport);
+        let by = Uri::parse(&hop).ok().and_then(|uri| transport_of(&uri, transport));
+        let by = by.ok_or(UaError::NotSupported)?;
+        let secure = is_secure(&target);
+        // RFC 3261 section 26.2.1: TLS on every hop, or not at all.
+        if secure && by != Transport::Tls {
+            return Err(UaError::NotSupported);
+        }
         let display = display.or_else(|| known.and_then(|a| a.config.display_name.clone()));
         Ok(Way {
             target,
             route,
             hop,
-            transport: known.map_or(Transport::Udp, |a| a.config.transport),
+            transport: if secure { Transport::Tls } else { transport },
             from: known.map(|a| a.address_of_record()),
             display: display.unwrap_or_default(),
             user: known.map_or(NO_USER.to_owned(), |a| a.config.user.clone()),

@@ -107,7 +107,9 @@ pub struct AgentConfig {
     pub answer_timeout: Duration,
     /// End a call when its media have timed out.
     pub hangup_on_media_timeout: bool,
-    /// Largest datagram to send over UDP before a warning (RFC 3261 18.1.1: 1300).
+    /// For calls without an account, where the target names none.
+    pub transport: Transport,
+    /// Largest request to go over UDP where TCP isn't ruled out (RFC 3261 18.1.1: 1300).
     pub mtu_limit: usize,
     /// Unless the account or the call says otherwise.
     pub srtp: SrtpMode,

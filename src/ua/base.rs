@@ -4,6 +4,7 @@
 //! goes straight to the outputs; whatever it reports waits in `pending` until the agent dispatches it.
 
 use super::api::*;
+use super::hop::Flows;
 use super::trace;
 use crate::proto::rtp::PayloadFormat;
 use crate::proto::sip::transaction::{ClientKey, Effect, Layer, ServerKey};
@@ -18,6 +19,8 @@ use std::sync::Arc;
 const MAX_QUEUED_TRANSMITS: usize = 65_536;
 /// Stale entries of the heap of deadlines that are tolerated before it is rebuilt.
 const DEADLINE_SLACK: usize = 4_096;
+/// How the Via of a request of ours begins.
+const VIA_UDP: &[u8] = b"\r\nVia: SIP/2.0/UDP ";
 /// RFC 3261 section 8.1.1.6.
 pub(super) const MAX_FORWARDS: &str = "70";
 /// What we can process inside or outside of dialogs.
@@ -148,6 +151,7 @@ pub(super) struct Base {
     pub accept_messages: bool,
     pub rng: Box<dyn Rng>,
     route: RouteFn,
+    pub flows: Flows,
     pub layer: Layer,
     scratch: Vec<Effect>,
     pub pending: VecDeque<Effect>,
@@ -182,6 +186,7 @@ impl Base {
             accept_messages: false,
             rng,
             route,
+            flows: Flows::default(),
             scratch: Vec::new(),
             pending: VecDeque::new(),
             out: VecDeque::new(),
@@ -233,6 +238,11 @@ impl Base {
         self.layer.receive(now, source, message, &mut self.scratch);
         self.absorb();
     }
+    pub fn connection_lost(&mut self, now: Time, peer: Peer) {
+        self.flows.lost(peer);
+        self.layer.connection_lost(now, peer, &mut self.scratch);
+        self.absorb();
+    }
     pub fn transport_failed(&mut self, now: Time, to: Peer) {
         self.layer.transport_failed(now, to, &mut self.scratch);
         self.absorb();
@@ -251,7 +261,18 @@ impl Base {
         keep: bool,
     ) -> Option<ClientKey> {
         let kept = keep.then(|| Arc::from(request.as_slice()));
-        let key = self.layer.send_request(now, to, request, &mut self.scratch);
+        let key = match self.over_tcp(to, &request) {
+            Some(switched) => {
+                let large = Peer::new(Transport::Tcp, to.address);
+                // RFC 3428 section 8 has no way back for what a person wrote.
+                let fallback = match owner {
+                    Owner::Message(_) => None,
+                    _ => Some((to, request)),
+                };
+                self.layer.send_request_or(now, large, switched, fallback, &mut self.scratch)
+            }
+            None => self.layer.send_request(now, to, request, &mut self.scratch),
+        };
         self.absorb();
         match key {
             Some(key) => {
@@ -260,6 +281,18 @@ impl Base {
             None => self.stats.dropped += 1,
         }
         key
+    }
+    /// A request that may be too large for UDP, as it goes over TCP (RFC 3261 section 18.1.1). None: it may stay.
+    fn over_tcp(&self, to: Peer, request: &[u8]) -> Option<Vec<u8>> {
+        if to.transport != Transport::Udp || request.len() <= self.config.mtu_limit || wants_udp(request) {
+            return None;
+        }
+        // Ours is the first Via, and the first header.
+        let place = memchr::memmem::find(request, VIA_UDP)?;
+        let mut switched = request.to_vec();
+        let name = switched.get_mut(place + VIA_UDP.len() - 4..place + VIA_UDP.len() - 1)?;
+        name.copy_from_slice(b"TCP");
+        Some(switched)
     }
     /// Answers a request whose transaction the layer still holds. False: it doesn't, or the response can't be written.
     pub fn reply(
@@ -346,12 +379,27 @@ impl Base {
             _ => local,
         }
     }
-    pub fn contact(&self, user: &str, local: SocketAddr, peer: IpAddr) -> String {
-        format!("<{}>", sip_uri(user, &self.contact_address(local, peer).to_string()))
+    /// `secure`: with `sips`.
+    pub fn contact(
+        &self,
+        user: &str,
+        local: SocketAddr,
+        peer: IpAddr,
+        transport: Transport,
+        secure: bool,
+    ) -> String {
+        let uri = sip_uri(user, &self.contact_address(local, peer).to_string());
+        match (secure, transport) {
+            (true, _) => format!("<sips:{}>", uri.trim_start_matches("sip:")),
+            (false, Transport::Udp) => format!("<{uri}>"),
+            _ => format!("<{uri};transport={}>", transport.as_str().to_ascii_lowercase()),
+        }
     }
-    /// A Via with a new branch; `rport` asks for the answer along the same way (RFC 3581).
+    /// A Via with a new branch; `rport` asks for the answer along the same way (RFC 3581), `alias` for requests along
+    /// our connection (RFC 5923).
     pub fn via(&mut self, transport: Transport, local: SocketAddr) -> String {
-        format!("SIP/2.0/{} {local};branch={};rport", transport.as_str(), self.branch())
+        let alias = if transport.is_reliable() { ";alias" } else { "" };
+        format!("SIP/2.0/{} {local};branch={};rport{alias}", transport.as_str(), self.branch())
     }
     /// What each request outside of ACK and CANCEL carries.
     pub fn finish_request(&self, builder: RequestBuilder) -> RequestBuilder {
@@ -359,6 +407,13 @@ impl Base {
             .header(HeaderName::MaxForwards, MAX_FORWARDS)
             .header(HeaderName::UserAgent, &self.config.user_agent)
     }
+}
+
+/// Is UDP what the URI of the next hop asks for?
+pub(super) fn wants_udp(request: &[u8]) -> bool {
+    let Ok(message) = Message::parse(request) else { return false };
+    let hop = message.values(HeaderName::Route).next().unwrap_or(message.request_uri_text());
+    hop.to_ascii_lowercase().contains("transport=udp")
 }
 
 /// `sip:user@host`, or `sip:host` for an empty user.

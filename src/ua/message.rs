@@ -4,8 +4,8 @@
 //! (RFC 3263 section 4.3), and challenges. Each message ends in exactly one `Event::MessageResult`.
 
 use super::api::*;
-use super::base::{quoted, sip_uri, Asker, Base, Cx, Owner};
-use super::call::reach::hop_of;
+use super::base::{quoted, sip_uri, wants_udp, Asker, Base, Cx, Owner};
+use super::hop::{hop_of, transport_of};
 use super::way::Way;
 use crate::proto::sip::auth::Session;
 use crate::proto::sip::transaction::ServerKey;
@@ -34,6 +34,8 @@ struct Outgoing {
     tag: Box<str>,
     cseq: u32,
     query: Option<QueryId>,
+    /// The name that the addresses are of.
+    name: Option<Box<str>>,
     addresses: VecDeque<SocketAddr>,
     /// The one in use.
     address: Option<SocketAddr>,
@@ -70,6 +72,8 @@ impl Messages {
             return Err(UaError::State);
         }
         let hop = Uri::parse(&way.hop).map_err(|_| UaError::Target)?;
+        let transport = transport_of(&hop, way.transport).ok_or(UaError::NotSupported)?;
+        let way = Way { transport, ..way };
         let outgoing = Outgoing {
             account,
             way,
@@ -80,15 +84,19 @@ impl Messages {
             // RFC 3261 section 8.1.1.5: below 2^31, with room to count.
             cseq: cx.base.rng.next_u32() >> 2 | 1,
             query: None,
+            name: None,
             addresses: VecDeque::new(),
             address: None,
             auth: Session::new(),
             challenges: 0,
         };
         let outgoing = self.by_id.entry(id).or_insert(outgoing);
-        match hop_of(&hop) {
+        match hop_of(&hop, transport) {
             (Ok(address), _) => self.on_addresses(cx, id, vec![address]),
-            (Err(name), port) => outgoing.query = Some(cx.base.resolve(Asker::Message(id), &name, port)),
+            (Err(name), port) => {
+                outgoing.query = Some(cx.base.resolve(Asker::Message(id), &name, port));
+                outgoing.name = Some(name);
+            }
         }
         Ok(())
     }
@@ -129,8 +137,8 @@ impl Messages {
         let Some((peer, bytes)) = message.build(cx) else {
             return self.finish(cx.base, id, 0, "the message can't be written");
         };
-        // RFC 3428 section 8: not over a transport without congestion control.
-        if peer.transport == Transport::Udp && bytes.len() > cx.base.config.mtu_limit {
+        // RFC 3428 section 8: a large one only over a transport with congestion control.
+        if peer.transport == Transport::Udp && bytes.len() > cx.base.config.mtu_limit && wants_udp(&bytes) {
             return self.finish(cx.base, id, 513, "too large for UDP with its headers");
         }
         if cx.base.send(cx.now, peer, bytes, Owner::Message(id), true).is_none() {
@@ -210,7 +218,7 @@ impl Outgoing {
         b = cx.base.finish_request(b);
         b = cx.authorize(&mut self.auth, &Method::Message, &way.target, &self.body, b);
         let bytes = b.body(&self.content_type, &self.body).build().ok()?;
-        Some((Peer { transport: way.transport, address }, bytes))
+        Some((cx.base.flows.peer(self.way.transport, address, self.name.as_deref()), bytes))
     }
 }
 

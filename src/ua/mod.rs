@@ -9,6 +9,7 @@ pub mod api;
 mod base;
 mod call;
 mod ended;
+mod hop;
 mod message;
 pub mod registration;
 mod request;

@@ -1,7 +1,8 @@
 //! What a person dials, made into a Request-URI. Pure: the engine checks with it before it posts a `Dial`.
 
 use super::api::UaError;
-use crate::proto::sip::{NameAddr, Scheme, Uri};
+use super::hop::transport_of;
+use crate::proto::sip::{NameAddr, Scheme, Transport, Uri};
 use core::net::{IpAddr, SocketAddr};
 
 /// Longest text that is looked at.
@@ -54,15 +55,12 @@ fn has_scheme(text: &str) -> bool {
 fn from_uri(text: &str, account_domain: Option<&str>) -> Result<String, UaError> {
     let uri = Uri::parse(text).map_err(|_| UaError::Target)?;
     match uri.scheme {
-        Scheme::Sip => {
-            if uri.param("transport").is_some_and(|t| !t.eq_ignore_ascii_case("udp")) {
-                return Err(UaError::NotSupported);
-            }
+        Scheme::Sip | Scheme::Sips => {
+            transport_of(&uri, Transport::Udp).ok_or(UaError::NotSupported)?;
             // Headers don't belong into a Request-URI (RFC 3261 section 19.1.1, table 1).
             let end = if uri.headers.is_some() { text.rfind('?').unwrap_or(text.len()) } else { text.len() };
             Ok(text[..end].to_owned())
         }
-        Scheme::Sips => Err(UaError::NotSupported),
         Scheme::Tel => {
             let domain = account_domain.ok_or(UaError::Target)?;
             let number = uri.opaque.as_deref().unwrap_or_default();
@@ -122,7 +120,10 @@ mod tests {
         assert_eq!(parsed("sip:"), Err(UaError::Target));
         assert_eq!(parsed("a@b\r\nX: y"), Err(UaError::Target));
         assert_eq!(parse_target("200", None), Err(UaError::Target));
-        assert_eq!(parsed("sips:bob@example.net"), Err(UaError::NotSupported));
-        assert_eq!(parsed("sip:bob@example.net;transport=tcp"), Err(UaError::NotSupported));
+        assert_eq!(parsed("sip:bob@example.net;transport=ws"), Err(UaError::NotSupported));
+        assert_eq!(parsed("sips:bob@example.net;transport=udp"), Err(UaError::NotSupported));
+        let sips = "sips:bob@example.net".to_owned();
+        let secure = if crate::ua::hop::HAS_TLS { Ok(sips) } else { Err(UaError::NotSupported) };
+        assert_eq!(parsed("sips:bob@example.net"), secure);
     }
 }

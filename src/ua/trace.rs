@@ -7,13 +7,15 @@ const TARGET: &str = "voip::sip";
 
 pub(super) fn sent(to: Peer, bytes: &[u8]) {
     if log::log_enabled!(target: TARGET, Level::Debug) {
-        log::debug!(target: TARGET, "sent {} bytes to {}\n{}", bytes.len(), to.address, masked(bytes));
+        log::debug!(target: TARGET, "sent {} bytes to {} by {}\n{}", bytes.len(), to.address,
+            to.transport.as_str(), masked(bytes));
     }
 }
 
 pub(super) fn received(from: Peer, bytes: &[u8]) {
     if log::log_enabled!(target: TARGET, Level::Debug) {
-        log::debug!(target: TARGET, "received {} bytes from {}\n{}", bytes.len(), from.address, masked(bytes));
+        log::debug!(target: TARGET, "received {} bytes from {} by {}\n{}", bytes.len(), from.address,
+            from.transport.as_str(), masked(bytes));
     }
 }
 

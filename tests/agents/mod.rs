@@ -85,11 +85,13 @@ type Loss = Box<dyn FnMut(&[u8]) -> bool>;
 pub struct Bench {
     pub now: Time,
     pub parties: Vec<Party>,
-    wire: VecDeque<Datagram>,
+    wire: VecDeque<(Transport, Datagram)>,
     /// What was sent to nobody here: the scripted peer's inbox.
     pub inbox: VecDeque<(SocketAddr, Message)>,
     /// Everything sent.
     pub log: Vec<Datagram>,
+    /// Where each of them went.
+    pub peers: Vec<Peer>,
     /// Says which datagrams get lost.
     pub lose: Loss,
 }
@@ -98,7 +100,7 @@ pub fn addr(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 pub fn udp(address: SocketAddr) -> Peer {
-    Peer { transport: Transport::Udp, address }
+    Peer::udp(address)
 }
 
 pub fn config() -> AgentConfig {
@@ -116,6 +118,7 @@ pub fn config() -> AgentConfig {
         ring_timeout: Duration::from_secs(120),
         answer_timeout: Duration::ZERO,
         hangup_on_media_timeout: false,
+        transport: Transport::Udp,
         mtu_limit: 1300,
         srtp: SrtpMode::Off,
         srtp_suites: vec![Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32],
@@ -150,6 +153,7 @@ impl Bench {
             wire: VecDeque::new(),
             inbox: VecDeque::new(),
             log: Vec::new(),
+            peers: Vec::new(),
             lose: Box::new(|_| false),
         }
     }
@@ -184,9 +188,9 @@ impl Bench {
             for n in 0..self.parties.len() {
                 self.drain(n);
             }
-            let Some((from, to, bytes)) = self.wire.pop_front() else { return };
+            let Some((by, (from, to, bytes))) = self.wire.pop_front() else { return };
             match self.parties.iter().position(|p| p.address == to) {
-                Some(n) => self.parties[n].agent.handle_datagram(self.now, udp(from), &bytes),
+                Some(n) => self.parties[n].agent.handle_datagram(self.now, Peer::new(by, from), &bytes),
                 None => self.inbox.push_back((to, Message::parse(&bytes).expect("we send what can be read"))),
             }
         }
@@ -197,8 +201,9 @@ impl Bench {
             match output {
                 Output::Transmit { to, bytes } => {
                     self.log.push((party.address, to.address, bytes.to_vec()));
+                    self.peers.push(to);
                     if !(self.lose)(&bytes) {
-                        self.wire.push_back((party.address, to.address, bytes.to_vec()));
+                        self.wire.push_back((to.transport, (party.address, to.address, bytes.to_vec())));
                     }
                 }
                 Output::OpenStream { call, .. } => {

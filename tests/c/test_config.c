@@ -9,6 +9,14 @@ static void good_values(voip_config *c)
     OK(voip_config_set_bind(c, NULL, 0));
     OK(voip_config_set_public_address(c, "192.0.2.1"));
     OK(voip_config_set_public_address(c, NULL));
+    OK(voip_config_set_transport(c, VOIP_TRANSPORT_TCP));
+    OK(voip_config_set_connections(c, 16, 60000));
+    OK(voip_config_set_tls_ca_file(c, NULL));
+    OK(voip_config_set_tls_certificate(c, NULL, NULL, NULL));
+    OK(voip_config_set_tls_verify(c, 1, 1));
+    CHECK(voip_has_feature("tcp"));
+    if (voip_has_feature("tls")) OK(voip_config_set_transport(c, VOIP_TRANSPORT_TLS));
+    else SAYS(VOIP_ERR_NOT_SUPPORTED, "TLS", voip_config_set_transport(c, VOIP_TRANSPORT_TLS));
     OK(voip_config_set_transport(c, VOIP_TRANSPORT_UDP));
     OK(voip_config_set_server(c, "pbx.example.com", 0));
     OK(voip_config_set_server(c, "[2001:db8::1]", 5060));
@@ -46,6 +54,19 @@ static void good_values(voip_config *c)
     OK(voip_config_set_thread_hooks(c, NULL, NULL, NULL));
 }
 
+static void bad_tls(voip_config *c)
+{
+    SAYS(VOIP_ERR_NULL, "pem", voip_config_set_tls_ca(c, NULL, 5));
+    if (!voip_has_feature("tls")) {
+        SAYS(VOIP_ERR_NOT_SUPPORTED, "TLS", voip_config_set_tls_ca(c, (const uint8_t *)"x", 1));
+        return;
+    }
+    SAYS(VOIP_ERR_PARSE, "certificates", voip_config_set_tls_ca(c, (const uint8_t *)"x", 1));
+    SAYS(VOIP_ERR_SYSTEM, "/nowhere", voip_config_set_tls_ca_file(c, "/nowhere"));
+    SAYS(VOIP_ERR_SYSTEM, "/nowhere", voip_config_set_tls_certificate(c, "/nowhere", "/nowhere", NULL));
+    SAYS(VOIP_ERR_NULL, "key_file", voip_config_set_tls_certificate(c, "/nowhere", NULL, NULL));
+}
+
 static void bad_values(voip_config *c)
 {
     SAYS(VOIP_ERR_ARGUMENT, "300.1.1.1", voip_config_set_bind(c, "300.1.1.1", 0));
@@ -53,7 +74,8 @@ static void bad_values(voip_config *c)
     SAYS(VOIP_ERR_RANGE, "-1", voip_config_set_bind(c, "127.0.0.1", -1));
     SAYS(VOIP_ERR_ARGUMENT, "home", voip_config_set_public_address(c, "home"));
     SAYS(VOIP_ERR_ARGUMENT, "77", voip_config_set_transport(c, 77));
-    SAYS(VOIP_ERR_NOT_SUPPORTED, "TLS", voip_config_set_transport(c, VOIP_TRANSPORT_TLS));
+    SAYS(VOIP_ERR_RANGE, "0", voip_config_set_connections(c, 0, 60000));
+    SAYS(VOIP_ERR_RANGE, "999", voip_config_set_connections(c, 1, 999));
     SAYS(VOIP_ERR_NULL, "host", voip_config_set_server(c, NULL, 0));
     SAYS(VOIP_ERR_ARGUMENT, "empty", voip_config_set_server(c, "", 0));
     SAYS(VOIP_ERR_ARGUMENT, "a b", voip_config_set_server(c, "a b", 0));
@@ -161,6 +183,7 @@ int main(void)
     MUST(voip_config_new(&config));
     good_values(config);
     bad_values(config);
+    bad_tls(config);
     OK(voip_config_free(config));
     stale = config;
     SAYS(VOIP_ERR_HANDLE, "stale", voip_config_free(stale));

@@ -15,6 +15,8 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 PATIENCE = 20.0
+# An authority, a server's certificate for localhost and 127.0.0.1, and its key.
+TLS = ROOT / "tests" / "data" / "tls"
 
 
 class Failure(Exception):
@@ -205,21 +207,26 @@ class Phone(Process):
 
 class Kamailio(Process):
     def __init__(self, kit, algorithm="MD5", min_expires=10):
-        self.port = Ports.take()
+        self.port, self.tls_port = Ports.take(), Ports.take()
         folder = kit.folder("kamailio")
         super().__init__(
             kit,
             "kamailio",
             ["kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-Y", folder, "-f", HERE / "kamailio.cfg"]
             + ["-A", f"LISTEN=udp:127.0.0.1:{self.port}"]
+            + ["-A", f"LISTEN_TCP=tcp:127.0.0.1:{self.port}", "-A", f"LISTEN_TLS=tls:127.0.0.1:{self.tls_port}"]
+            + ["-A", f'CERT="{TLS / "server.pem"}"', "-A", f'KEY="{TLS / "server.key"}"']
             + ["-A", 'ALGORITHM="%s"' % ("" if algorithm == "MD5" else algorithm)]
             + ["-A", f"MIN_EXPIRES={min_expires}"],
             env={"PATH": os.environ["PATH"] + ":/usr/sbin:/sbin"},
         )
         wait_for_options(self, self.port)
 
-    def account(self, user, password):
-        return ["--server", f"sip:127.0.0.1:{self.port}", "--user", user, "--password", password]
+    def account(self, user, password, transport="udp"):
+        port = self.tls_port if transport == "tls" else self.port
+        more = [] if transport == "udp" else ["--transport", transport]
+        more += ["--tls-ca", TLS / "ca.pem"] if transport == "tls" else []
+        return ["--server", f"sip:127.0.0.1:{port}", "--user", user, "--password", password, *more]
 
 
 def wait_for_options(process, port, host="127.0.0.1"):
@@ -253,7 +260,8 @@ class Baresip(Process):
     """A headless baresip that plays a tone into the call and records what it hears."""
 
     def __init__(self, kit, name, tone=1000, account=None, answer="auto", codecs="pcmu,pcma", encryption=""):
-        self.port, self.control = Ports.take(), Ports.take()
+        self.port, self.control = Ports.take(count=2), Ports.take()
+        self.tls_port = self.port + 1
         rtp = Ports.take(count=20)
         folder = kit.folder(name)
         self.recordings = kit.folder(f"{name}/rec")
@@ -272,6 +280,8 @@ class Baresip(Process):
         (folder / "config").write_text(
             f"""poll_method epoll
 sip_listen 127.0.0.1:{self.port}
+sip_certificate {TLS / "server-bundle.pem"}
+sip_cafile {TLS / "ca.pem"}
 call_local_timeout 60
 call_max_calls 4
 audio_source ausine,{tone}

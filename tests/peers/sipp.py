@@ -157,10 +157,10 @@ SCENARIOS["caller_without_offer"] = SCENARIOS["caller_without_offer"].replace('<
 )
 
 
-def udp_port_is_open(port):
+def port_is_open(port):
     """Asked of the kernel: to try the port would take it from the one who is about to open it."""
     ending = f":{port:04X}"
-    for table in ("/proc/net/udp", "/proc/net/udp6"):
+    for table in ("/proc/net/udp", "/proc/net/udp6", "/proc/net/tcp", "/proc/net/tcp6"):
         with open(table) as lines:
             if any(line.split()[1].endswith(ending) for line in lines if ":" in line):
                 return True
@@ -196,7 +196,7 @@ class Sipp(Process):
     def _wait_bound(self):
         """SIPp as a callee has no sign of being ready but its port being taken."""
         deadline = time.monotonic() + PATIENCE
-        while not udp_port_is_open(self.port):
+        while not port_is_open(self.port):
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise Failure(f"sipp {self.scenario} did not open its port: {self.last()}")
 

@@ -1,7 +1,7 @@
 """Calls to and from baresip: what one plays, the other finds again."""
 
 from audio import expect_tone
-from kit import Baresip, Kamailio, need
+from kit import TLS, Baresip, Kamailio, need
 
 
 def keys_for(phone, call):
@@ -105,3 +105,33 @@ def test_baresip_that_is_busy_or_cancels_is_understood(kit):
     peer.command("hangup")
     phone.event("ended", call=2, cause="cancelled", by="remote")
     phone.quit()
+
+
+def call_over(kit, transport, *options):
+    peer = Baresip(kit, "baresip", tone=1000)
+    phone = kit.phone("alice", "--audio", "tone:440", "--record", kit.path("alice-%d.wav"), "--on-call", "answer", *options)
+    port = peer.tls_port if transport == "tls" else peer.port
+    phone.say(f"dial sip:baresip@127.0.0.1:{port};transport={transport}")
+    phone.event("state", call=1, state="answered")
+    phone.event("media", call=1, media="started", start=0)
+    keys_for(phone, 1)
+    phone.say("hangup 1")
+    phone.event("ended", call=1, cause="hangup", by="local")
+    peer.wait_event("CALL_CLOSED")
+    peer.command("dial", f"{phone.uri()};transport={transport}")
+    phone.event("state", call=2, state="answered")
+    phone.event("media", call=2, media="started", start=0)
+    keys_for(phone, 2)
+    peer.command("hangup")
+    phone.event("ended", call=2, cause="hangup", by="remote")
+    phone.quit()
+    for call in (1, 2):
+        expect_tone(kit.path(f"alice-{call}.wav"), 1000, 1)
+
+
+def test_calls_to_and_from_baresip_over_tcp(kit):
+    call_over(kit, "tcp")
+
+
+def test_calls_to_and_from_baresip_over_tls(kit):
+    call_over(kit, "tls", "--tls-ca", TLS / "ca.pem", "--tls-cert", TLS / "server-bundle.pem")

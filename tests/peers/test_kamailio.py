@@ -6,9 +6,9 @@ from audio import expect_tone
 from kit import ROOT, Kamailio, need
 
 
-def pair(kit, server, *options):
-    alice = kit.phone("alice", *server.account("alice", "wonderland"), "--audio", "tone:440", "--record", kit.path("alice-%d.wav"), *options)
-    bob = kit.phone("bob", *server.account("bob", "builder"), "--audio", "tone:900", "--record", kit.path("bob-%d.wav"))
+def pair(kit, server, *options, transport="udp"):
+    alice = kit.phone("alice", *server.account("alice", "wonderland", transport), "--audio", "tone:440", "--record", kit.path("alice-%d.wav"), *options)
+    bob = kit.phone("bob", *server.account("bob", "builder", transport), "--audio", "tone:900", "--record", kit.path("bob-%d.wav"))
     for phone in (alice, bob):
         registered = phone.event("registered", account=1, code=200)
         need(int(registered["expires"]) > 0, "registered without an expiry")
@@ -35,9 +35,10 @@ def talk(kit, caller, callee, number, hz_of_caller, hz_of_callee):
     expect_tone(kit.path(f"{callee.name}-{number}.wav"), hz_of_caller, 0.5)
 
 
-def both_ways(kit, algorithm):
+def both_ways(kit, algorithm, transport="udp"):
     server = Kamailio(kit, algorithm)
-    alice, bob = pair(kit, server)
+    alice, bob = pair(kit, server, transport=transport)
+    need(f" by {transport} from" in server.text(), f"the REGISTER did not come by {transport}")
     talk(kit, alice, bob, 1, 440, 900)
     talk(kit, bob, alice, 2, 900, 440)
     need("peers: challenge for INVITE" in server.text(), "no INVITE was challenged")
@@ -53,6 +54,35 @@ def test_calls_both_ways_with_md5_digest_and_record_routing(kit):
 
 def test_calls_both_ways_with_sha_256_digest_and_record_routing(kit):
     both_ways(kit, "SHA-256")
+
+
+def test_calls_both_ways_over_tcp(kit):
+    both_ways(kit, "MD5", "tcp")
+
+
+def test_calls_both_ways_over_tls(kit):
+    both_ways(kit, "MD5", "tls")
+
+
+def test_a_phone_over_tls_calls_one_over_udp_and_hangs_up(kit):
+    server = Kamailio(kit)
+    alice = kit.phone("alice", *server.account("alice", "wonderland", "tls"), "--audio", "tone:440", "--record", kit.path("alice-%d.wav"))
+    bob = kit.phone("bob", *server.account("bob", "builder"), "--audio", "tone:900", "--record", kit.path("bob-%d.wav"))
+    for phone in (alice, bob):
+        phone.event("registered", account=1, code=200)
+    talk(kit, alice, bob, 1, 440, 900)
+    talk(kit, bob, alice, 2, 900, 440)
+    for phone in (alice, bob):
+        phone.quit()
+
+
+def test_a_server_of_an_unknown_authority_gets_no_registration(kit):
+    server = Kamailio(kit)
+    account = server.account("alice", "wonderland", "tls")
+    phone = kit.phone("alice", *account[:account.index("--tls-ca")])
+    phone.event("registration_failed", account=1, code=503)
+    need("REGISTER" not in server.text(), "a REGISTER arrived all the same")
+    phone.quit()
 
 
 def test_a_wrong_password_is_final_and_no_storm(kit):

@@ -170,3 +170,21 @@ def test_we_cancel_a_ringing_call(kit):
     phone.event("ended", call=1, cause="cancelled", by="local", code=487)
     sipp.went_well()
     phone.quit()
+
+
+def test_sipp_calls_over_tcp_and_is_called_over_tcp(kit):
+    answered_call(kit, "caller", options=["-t", "t1"])
+    phone, sipp = call_us(kit, "caller_waits", "--on-call", "answer", options=["-t", "t1"])
+    phone.event("state", call=1, state="answered")
+    phone.say("hangup 1")
+    phone.event("ended", call=1, cause="hangup", by="local")
+    sipp.went_well()
+    phone.quit()
+    sipp = Sipp(kit, "callee", options=["-t", "t1"])
+    phone = kit.phone("phone", "--transport", "tcp")
+    phone.say(f"dial {sipp.uri()}")
+    phone.event("state", call=1, state="answered", code=200)
+    phone.say("hangup 1")
+    phone.event("ended", call=1, cause="hangup", by="local")
+    sipp.went_well()
+    phone.quit()

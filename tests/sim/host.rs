@@ -84,6 +84,7 @@ pub fn config() -> AgentConfig {
         ring_timeout: Duration::from_secs(60),
         answer_timeout: Duration::from_secs(90),
         hangup_on_media_timeout: false,
+        transport: Transport::Udp,
         mtu_limit: 1300,
         srtp: SrtpMode::Off,
         srtp_suites: vec![Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32],
@@ -296,7 +297,7 @@ impl Node for Host {
         self.address
     }
     fn receive(&mut self, now: Time, from: SocketAddr, bytes: &[u8], out: &mut Vec<Packet>) {
-        self.agent.handle_datagram(now, Peer { transport: Transport::Udp, address: from }, bytes);
+        self.agent.handle_datagram(now, Peer::udp(from), bytes);
         self.drain(now, out);
     }
     fn deadline(&mut self) -> Option<Time> {

@@ -112,7 +112,7 @@ impl Node for LayerNode {
     fn receive(&mut self, now: Time, from: SocketAddr, bytes: &[u8], out: &mut Vec<Packet>) {
         let message = Message::parse(bytes).expect("only our own messages are on this network");
         let mut effects = Vec::new();
-        self.layer.receive(now, Peer { transport: Transport::Udp, address: from }, message, &mut effects);
+        self.layer.receive(now, Peer::udp(from), message, &mut effects);
         self.take(now, effects, out);
     }
     fn deadline(&mut self) -> Option<Time> {
@@ -125,7 +125,7 @@ impl Node for LayerNode {
     fn wake(&mut self, now: Time, out: &mut Vec<Packet>) {
         let mut effects = Vec::new();
         for (to, bytes) in std::mem::take(&mut self.to_send) {
-            let to = Peer { transport: Transport::Udp, address: to };
+            let to = Peer::udp(to);
             let key = self.layer.send_request(now, to, bytes, &mut effects).expect("there is room");
             self.outcomes.insert(key, Outcome::default());
         }

@@ -90,7 +90,7 @@ impl Proxy {
     ) {
         let mut clients = Vec::new();
         for (to, bytes) in self.forward(request) {
-            let to = Peer { transport: Transport::Udp, address: to };
+            let to = Peer::udp(to);
             clients.extend(self.layer.send_request(now, to, bytes, effects));
         }
         if clients.is_empty() {
@@ -287,7 +287,7 @@ impl Node for Proxy {
     fn receive(&mut self, now: Time, from: SocketAddr, bytes: &[u8], out: &mut Vec<Packet>) {
         let Ok(message) = Message::parse(bytes) else { return };
         let mut effects = Vec::new();
-        self.layer.receive(now, Peer { transport: Transport::Udp, address: from }, message, &mut effects);
+        self.layer.receive(now, Peer::udp(from), message, &mut effects);
         self.take(now, effects, out);
     }
     fn deadline(&mut self) -> Option<Time> {

@@ -190,7 +190,7 @@ impl Node for Registrar {
     fn receive(&mut self, now: Time, from: SocketAddr, bytes: &[u8], out: &mut Vec<Packet>) {
         let Ok(message) = Message::parse(bytes) else { return };
         let mut effects = Vec::new();
-        self.layer.receive(now, Peer { transport: Transport::Udp, address: from }, message, &mut effects);
+        self.layer.receive(now, Peer::udp(from), message, &mut effects);
         self.take(now, effects, out);
     }
     fn deadline(&mut self) -> Option<Time> {

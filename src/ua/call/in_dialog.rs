@@ -139,6 +139,7 @@ impl Call {
     // Sending.
 
     pub(super) fn act(&mut self, cx: &mut Cx<'_>, act: Act) {
+        self.leave_lost_connection(cx);
         if self.reach.defer(act.clone()) {
             return;
         }

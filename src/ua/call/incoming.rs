@@ -40,8 +40,7 @@ impl Call {
         let message = invitation.message;
         let local_tag = base.tag();
         let dialog = Dialog::from_request(message, &local_tag)?;
-        let mut reach = Reach::default();
-        reach.set(invitation.source, None);
+        let reach = Reach::back(invitation.source, message);
         let to = message.request_uri().ok();
         let offered = Offered {
             server: invitation.server,
@@ -57,6 +56,7 @@ impl Call {
             account: invitation.account,
             local_tag,
             sip_call_id: message.call_id().into(),
+            is_secure: to.as_ref().is_some_and(|uri| uri.scheme == Scheme::Sips),
             contact_user: to.and_then(|uri| uri.user).unwrap_or_default(),
             phase: Phase::Offered(Box::new(offered)),
             reported: CallState::Ringing,

@@ -14,13 +14,13 @@ mod peer_requests;
 pub(in crate::ua) mod reach;
 
 pub(super) use orphan::acknowledge_and_end;
-pub(super) use outgoing::Order;
+pub(super) use outgoing::{is_secure, Order};
 
 use super::api::*;
 use super::base::{Alarm, CallTimer, Cx, Owner, Sent};
 use crate::proto::sip::auth::Session;
 use crate::proto::sip::transaction::{ClientKey, TimerName};
-use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder};
+use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder, Scheme, Transport};
 use crate::util::{Duration, Key, Time};
 use core::net::{IpAddr, SocketAddr};
 use in_dialog::Talking;
@@ -60,6 +60,8 @@ pub(super) struct Call {
     sip_call_id: Box<str>,
     /// User part of our Contact.
     contact_user: Box<str>,
+    /// The Request-URI is a `sips` one, so our Contact has to be (RFC 3261 section 12.1).
+    is_secure: bool,
     phase: Phase,
     /// The last state that the host was told.
     reported: CallState,
@@ -219,7 +221,8 @@ impl Call {
         self.reach.peer().map_or(local.ip(), |peer| peer.address.ip())
     }
     fn contact(&self, cx: &Cx<'_>, local: SocketAddr) -> String {
-        cx.base.contact(&self.contact_user, local, self.peer_ip(local))
+        let transport = self.reach.peer().map_or(Transport::Udp, |peer| peer.transport);
+        cx.base.contact(&self.contact_user, local, self.peer_ip(local), transport, self.is_secure)
     }
     /// Can a 401 or 407 be answered? `answered` is the request that was challenged, as sent.
     fn take_challenge(&mut self, cx: &mut Cx<'_>, response: &Message, answered: &Message, tries: u8) -> bool {

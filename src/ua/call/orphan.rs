@@ -1,7 +1,7 @@
 //! A 2xx that no call wants: a second fork, or one that came after everybody had gone (RFC 3261 section 13.2.2.4).
 
 use super::super::base::{Base, Owner, MAX_FORWARDS};
-use super::reach::hop_of;
+use super::super::hop::{hop_of, transport_of};
 use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder, Transport};
 use crate::util::Time;
@@ -26,12 +26,15 @@ fn try_acknowledge_and_end(
     let invite = likely_invite(response)?;
     let mut dialog = Dialog::from_response(&invite, response)?;
     dialog.confirm(response);
-    let address = match dialog.next_hop().map(|uri| hop_of(&uri)) {
-        Some((Ok(address), _)) => address,
-        _ => source?.address,
+    let hop = dialog.next_hop().and_then(|uri| {
+        let transport = transport_of(&uri, source.map_or(Transport::Udp, |s| s.transport))?;
+        Some(Peer::new(transport, hop_of(&uri, transport).0.ok()?))
+    });
+    let to = match (hop, source) {
+        (Some(hop), Some(source)) if source.is_same_place(&hop) => source,
+        (hop, source) => hop.or(source)?,
     };
-    let to = Peer { address, transport: source.map_or(Transport::Udp, |s| s.transport) };
-    let local = base.local_towards(address.ip())?;
+    let local = base.local_towards(to.address.ip())?;
     let ack = dialog
         .request(&Method::Ack, Some(response.cseq()))
         .header(HeaderName::Via, &base.via(to.transport, local))

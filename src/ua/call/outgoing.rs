@@ -5,10 +5,11 @@
 
 use super::super::api::*;
 use super::super::base::{quoted, sip_uri, Asker, Base, CallTimer, Cx, Sent, SDP};
+use super::super::hop::{hop_of, transport_of};
 use super::super::target::parse_target;
 use super::ends::refused;
 use super::in_dialog::Talking;
-use super::reach::{hop_of, Act};
+use super::reach::{Act, Named};
 use super::*;
 use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::dialog::Dialog;
@@ -32,6 +33,7 @@ pub(in crate::ua) struct Order {
     pub route: Option<String>,
     /// URI of the next hop.
     pub hop: String,
+    /// Where the hop names none.
     pub transport: Transport,
     /// URI for From; None: ours, once we know our address.
     pub from: Option<String>,
@@ -51,7 +53,9 @@ pub(super) struct Calling {
     display: String,
     options: DialOptions,
     /// Of the name that is looked up or being tried.
-    name: Option<(Box<str>, u16)>,
+    name: Option<Named>,
+    /// How the hop is reached.
+    by: Transport,
     addresses: VecDeque<SocketAddr>,
     cseq: u32,
     client: Option<ClientKey>,
@@ -69,6 +73,7 @@ pub(super) struct Calling {
 
 impl Call {
     pub fn outgoing(base: &mut Base, order: Order, srtp: SrtpMode) -> Call {
+        let is_secure = is_secure(&order.target);
         let calling = Calling {
             to: order.target.clone(),
             visited: vec![order.target.clone()],
@@ -76,6 +81,7 @@ impl Call {
             route: order.route,
             hop: order.hop,
             transport: order.transport,
+            by: order.transport,
             from: order.from,
             display: order.display,
             options: order.options,
@@ -98,6 +104,7 @@ impl Call {
             local_tag: base.tag(),
             sip_call_id: base.rng.token(24).into(),
             contact_user: order.user.into(),
+            is_secure,
             phase: Phase::Calling(Box::new(calling)),
             reported: CallState::Dialing,
             announced: true,
@@ -124,7 +131,11 @@ impl Call {
         let Ok(uri) = Uri::parse(&calling.hop) else {
             return self.unreachable(cx, "next hop is no sip uri");
         };
-        match hop_of(&uri) {
+        let Some(transport) = transport_of(&uri, calling.transport) else {
+            return self.unreachable(cx, "no way to the next hop that is as secure");
+        };
+        calling.by = transport;
+        match hop_of(&uri, transport) {
             (Ok(address), _) => {
                 calling.name = None;
                 self.on_addresses(cx, vec![address]);
@@ -132,7 +143,7 @@ impl Call {
             (Err(name), port) => {
                 let query = cx.base.resolve(Asker::Call(self.key), &name, port);
                 if let Some(calling) = self.calling() {
-                    calling.name = Some((name, port));
+                    calling.name = Some(Named { name, port, transport });
                 }
                 self.reach.wait_for(query);
             }
@@ -160,8 +171,8 @@ impl Call {
     fn try_next_address(&mut self, cx: &mut Cx<'_>) -> bool {
         let Some(calling) = self.calling() else { return false };
         let Some(address) = calling.addresses.pop_front() else { return false };
-        let peer = Peer { transport: calling.transport, address };
         let name = calling.name.clone();
+        let peer = cx.base.flows.peer(calling.by, address, name.as_ref().map(|n| &*n.name));
         self.reach.set(peer, name);
         match self.stream {
             StreamState::None => {
@@ -418,9 +429,12 @@ impl Call {
     }
     fn collect_contacts(&mut self, response: &Message) {
         let Some(calling) = self.calling() else { return };
+        let preferred = calling.transport;
         let mut contacts: Vec<(u32, String)> = response
             .contacts()
             .iter()
+            // RFC 3261 section 8.1.3.4: from a secure target to secure ones only.
+            .filter(|c| transport_of(&c.uri, preferred).is_some())
             .filter_map(|c| Some((quality(c.param("q")), parse_target(&c.uri_text, None).ok()?)))
             .collect();
         contacts.sort_by_key(|(q, _)| core::cmp::Reverse(*q));
@@ -488,6 +502,11 @@ impl Call {
     pub(super) fn early_dialog(&mut self, request: &Message) -> Option<&mut Dialog> {
         self.calling()?.early.iter_mut().find(|d| d.matches(request))
     }
+}
+
+/// `sips:`, which means TLS on every hop.
+pub(in crate::ua) fn is_secure(uri: &str) -> bool {
+    Uri::parse(uri).is_ok_and(|uri| uri.scheme == Scheme::Sips)
 }
 
 /// A q-value in thousandths (RFC 3261 section 20.10; 1 when it isn't there).

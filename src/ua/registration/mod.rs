@@ -229,6 +229,16 @@ impl Registration {
         self.on_temporary(now, rng, None, &pending);
     }
 
+    /// The connection that the binding was made through is gone: it is made again soon, by the steps of the back-off
+    /// (RFC 5626 section 4.5).
+    pub fn on_flow_lost(&mut self, now: Time, rng: &mut dyn Rng) {
+        if self.mode != Mode::On || self.pending.is_some() || self.binding.is_none() {
+            return;
+        }
+        let again = now + self.next_backoff(rng);
+        self.wake = Some(self.wake.map_or(again, |wake| wake.min(again)));
+    }
+
     /// To be called at `next_deadline`; earlier does no harm.
     pub fn on_deadline(&mut self, now: Time, rng: &mut dyn Rng) {
         if let Mode::Leaving { deadline, restart } = self.mode {
@@ -393,7 +403,9 @@ impl Registration {
         let (Some((uri, text)), None) = (target, &self.redirect) else {
             return self.on_final(now, rng, pending);
         };
-        let hop = Hop::of_uri(&uri, self.config.transport);
+        let Some(hop) = Hop::of_uri(&uri, self.config.transport) else {
+            return self.on_final(now, rng, pending);
+        };
         self.redirect = Some((text.into(), hop));
         if !self.resend(rng) {
             self.on_temporary(now, rng, None, pending);

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv6Addr};
 
 use crate::proto::sip::{HeaderName, Host, Method, ParseError, RequestBuilder, Transport, Uri};
 use crate::ua::api::AccountConfig;
+use crate::ua::hop::transport_of;
 
 /// Where a request is sent: to be resolved by the agent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -17,23 +18,21 @@ pub struct Hop {
 
 impl Hop {
     /// Where a SIP URI points to; its transport parameter overrides `transport`.
-    pub fn of_uri(uri: &Uri, transport: Transport) -> Hop {
+    /// None: there is no such transport, or TLS was asked for and this isn't.
+    pub fn of_uri(uri: &Uri, transport: Transport) -> Option<Hop> {
+        let transport = transport_of(uri, transport)?;
         let host = match &uri.host {
             Host::Name(name) => name.clone(),
             Host::Ip(ip) => ip.to_string().into(),
         };
-        const ALL: [Transport; 5] =
-            [Transport::Udp, Transport::Tcp, Transport::Tls, Transport::Ws, Transport::Wss];
-        let named = uri.param("transport").unwrap_or("");
-        let transport = ALL.into_iter().find(|t| t.as_str().eq_ignore_ascii_case(named)).unwrap_or(transport);
-        Hop { host, port: uri.port.unwrap_or(0), transport }
+        Some(Hop { host, port: uri.port.unwrap_or(0), transport })
     }
 
     /// The outbound proxy if there is one that can be read, otherwise the registrar.
     pub fn of_account(config: &AccountConfig) -> Hop {
         let proxy = config.outbound_proxy.as_deref().and_then(|text| Uri::parse(proxy_uri(text)).ok());
-        match proxy {
-            Some(uri) => Hop::of_uri(&uri, config.transport),
+        match proxy.and_then(|uri| Hop::of_uri(&uri, config.transport)) {
+            Some(hop) => hop,
             None => Hop {
                 host: config.server.trim_matches(['[', ']']).into(),
                 port: config.port,

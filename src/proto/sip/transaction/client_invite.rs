@@ -40,6 +40,20 @@ impl ClientInvite {
         ClientInvite(State::Calling { request, interval, cancel: false })
     }
 
+    /// The request once more; over another transport as other bytes, and with the timers of that.
+    pub fn send_again(&mut self, turn: &mut Turn<'_>, as_bytes: Option<Arc<[u8]>>) {
+        let State::Calling { request, interval, .. } = &mut self.0 else { return };
+        if let Some(bytes) = as_bytes {
+            *request = bytes;
+        }
+        let request = request.clone();
+        *interval = turn.timers.t1;
+        turn.transmit(&request);
+        if !turn.is_reliable() {
+            turn.arm_retransmit(TimerName::A, turn.timers.t1);
+        }
+    }
+
     /// True while nothing has come back: an ICMP error then concerns this INVITE.
     pub fn awaits_first_response(&self) -> bool {
         matches!(self.0, State::Calling { .. })

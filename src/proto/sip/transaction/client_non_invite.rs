@@ -27,6 +27,19 @@ impl ClientNonInvite {
         ClientNonInvite(State::Trying { request, interval })
     }
 
+    /// The request once more; over another transport as other bytes, and with the timers of that.
+    pub fn send_again(&mut self, turn: &mut Turn<'_>, as_bytes: Option<Arc<[u8]>>) {
+        let (State::Trying { request, .. } | State::Proceeding { request }) = &mut self.0 else { return };
+        if let Some(bytes) = as_bytes {
+            *request = bytes;
+        }
+        let request = request.clone();
+        turn.transmit(&request);
+        if !turn.is_reliable() {
+            turn.arm_retransmit(TimerName::E, turn.timers.t1);
+        }
+    }
+
     /// True while requests are still sent: an ICMP error then concerns this one.
     pub fn is_sending(&self) -> bool {
         !matches!(self.0, State::Completed)

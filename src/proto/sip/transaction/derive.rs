@@ -25,6 +25,14 @@ pub fn response_target(request: &Message, source: Peer) -> Peer {
     }
 }
 
+/// Where a response goes when the connection of its request is gone (RFC 3261 section 18.2.2): to the address that it
+/// came from and the port of the sent-by.
+pub(super) fn late_target(request: &Message, source: Peer) -> Peer {
+    let port = request.top_via().ok().and_then(|via| via.port).filter(|&p| p != 0);
+    let port = port.unwrap_or(source.transport.default_port());
+    Peer::new(source.transport, SocketAddr::new(source.address.ip(), port))
+}
+
 /// The ACK for a non-2xx (RFC 3261 section 17.1.1.3): the INVITE's top Via, routes and Call-ID, the To of
 /// the response.
 pub(super) fn ack(invite: &[u8], response: &Message) -> Option<Arc<[u8]>> {

@@ -1,6 +1,6 @@
 //! The tables of live transactions: matching, bounds, and the drive of the machines.
 
-use super::super::{HeaderName, Message, Method, Peer, Via};
+use super::super::{Flow, HeaderName, Message, Method, Peer, Via};
 use super::client_invite::ClientInvite;
 use super::client_non_invite::ClientNonInvite;
 use super::server_invite::ServerInvite;
@@ -17,6 +17,10 @@ struct Client {
     to: Peer,
     /// The layer's own CANCEL.
     silent: bool,
+    /// It was sent again over a second connection.
+    resent: bool,
+    /// How it goes if it can't go like that.
+    fallback: Option<Box<(Peer, Arc<[u8]>)>>,
     alarms: Alarms,
     machine: ClientMachine,
 }
@@ -27,6 +31,13 @@ enum ClientMachine {
 }
 
 impl ClientMachine {
+    /// Sends the request again, `as_bytes` from now on.
+    fn send_again(&mut self, turn: &mut Turn<'_>, as_bytes: Option<Arc<[u8]>>) {
+        match self {
+            ClientMachine::Invite(m) => m.send_again(turn, as_bytes),
+            ClientMachine::NonInvite(m) => m.send_again(turn, as_bytes),
+        }
+    }
     /// Does it still send requests?
     fn is_sending(&self) -> bool {
         match self {
@@ -142,10 +153,27 @@ impl Layer {
         request: Vec<u8>,
         out: &mut Vec<Effect>,
     ) -> Option<ClientKey> {
+        self.send_request_or(now, to, request, None, out)
+    }
+
+    /// As `send_request`; when that transport fails, the transaction goes on with `fallback`, the same request
+    /// for another transport (RFC 3261 section 18.1.1).
+    pub fn send_request_or(
+        &mut self,
+        now: Time,
+        to: Peer,
+        request: Vec<u8>,
+        fallback: Option<(Peer, Vec<u8>)>,
+        out: &mut Vec<Effect>,
+    ) -> Option<ClientKey> {
         if self.clients.len() >= self.max_transactions {
             return None;
         }
-        self.start_client(now, to, request, false, out)
+        let key = self.start_client(now, to, request, false, out)?;
+        if let Some(client) = self.clients.get_mut(key.0) {
+            client.fallback = fallback.map(|(peer, bytes)| Box::new((peer, bytes.into())));
+        }
+        Some(key)
     }
 
     fn start_client(
@@ -173,7 +201,7 @@ impl Layer {
                 Method::Invite => ClientMachine::Invite(ClientInvite::start(&mut turn, bytes)),
                 _ => ClientMachine::NonInvite(ClientNonInvite::start(&mut turn, bytes)),
             };
-            Client { id: id.clone(), to, silent, alarms, machine }
+            Client { id: id.clone(), to, silent, resent: false, fallback: None, alarms, machine }
         });
         self.client_ids.insert(id, key);
         self.sending.insert((to, key));
@@ -480,15 +508,72 @@ impl Layer {
     // ---- transport and time ----
 
     /// What was sent there didn't arrive: ends the client transactions that still send to it.
-    pub fn transport_failed(&mut self, _now: Time, to: Peer, out: &mut Vec<Effect>) {
-        let from = (to, Key::from_u64(0));
-        let keys: Vec<Key> = self.sending.range(from..).take_while(|e| e.0 == to).map(|e| e.1).collect();
-        for key in keys {
-            if self.clients.get(key).is_some_and(|c| !c.silent) {
-                out.push(Effect::TransportError { key: ClientKey(key) });
-            }
-            self.end_client(key, out);
+    pub fn transport_failed(&mut self, now: Time, to: Peer, out: &mut Vec<Effect>) {
+        for key in self.sending_to(to) {
+            self.fail_client(now, key, out);
         }
+    }
+    fn fail_client(&mut self, now: Time, key: Key, out: &mut Vec<Effect>) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        if let Some((peer, bytes)) = client.fallback.take().map(|f| *f) {
+            return self.move_client(now, key, peer, Some(bytes), out);
+        }
+        if !client.silent {
+            out.push(Effect::TransportError { key: ClientKey(key) });
+        }
+        self.end_client(key, out);
+    }
+    fn sending_to(&self, to: Peer) -> Vec<Key> {
+        self.sending.range((to, Key::from_u64(0))..).take_while(|e| e.0 == to).map(|e| e.1).collect()
+    }
+    /// Sends a request again, over a new connection or another transport.
+    fn move_client(
+        &mut self,
+        now: Time,
+        key: Key,
+        to: Peer,
+        bytes: Option<Arc<[u8]>>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(client) = self.clients.get_mut(key) else { return };
+        self.sending.remove(&(client.to, key));
+        self.sending.insert((to, key));
+        client.to = to;
+        let mut turn = turn!(self, now, Owner::Client(key), to, client.silent, &mut client.alarms, out);
+        client.machine.send_again(&mut turn, bytes);
+    }
+
+    /// A connection that was there is gone: nobody knows whether the requests on it arrived. Each is sent once more,
+    /// over a new one, which the same transaction of the server takes for a copy; responses that are still due go
+    /// to where the request's Via says (RFC 3261 section 18.2.2).
+    pub fn connection_lost(&mut self, now: Time, peer: Peer, out: &mut Vec<Effect>) {
+        let accepted = peer.flow == Flow::Accepted;
+        for key in self.sending_to(peer) {
+            match self.clients.get_mut(key).filter(|c| !c.resent && !accepted) {
+                Some(client) => {
+                    client.resent = true;
+                    self.move_client(now, key, peer, None, out);
+                }
+                None => self.fail_client(now, key, out),
+            }
+        }
+        if !accepted {
+            return;
+        }
+        for key in self.servers.keys() {
+            if self.servers.get(key).is_some_and(|s| s.to == peer) {
+                let to =
+                    self.server_request(ServerKey(key)).map(|(r, source)| derive::late_target(r, source));
+                if let (Some(server), Some(to)) = (self.servers.get_mut(key), to) {
+                    server.to = to;
+                }
+            }
+        }
+    }
+    /// Does a transaction wait for something from there, or owe it something?
+    pub fn uses(&self, peer: Peer) -> bool {
+        let owes = |key: &Key| self.servers.get(*key).is_some_and(|s| s.to == peer);
+        self.clients.iter().any(|(_, c)| c.to == peer) || self.servers.keys().iter().any(owes)
     }
 
     pub fn handle_timeout(&mut self, now: Time, out: &mut Vec<Effect>) {

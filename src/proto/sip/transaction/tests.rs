@@ -5,8 +5,8 @@ use crate::proto::sip::{HeaderName, Method, ResponseBuilder, Transport};
 use crate::util::Duration;
 use core::net::SocketAddr;
 
-const UDP: Peer = Peer { transport: Transport::Udp, address: address(5060) };
-const TCP: Peer = Peer { transport: Transport::Tcp, address: address(5060) };
+const UDP: Peer = Peer::udp(address(5060));
+const TCP: Peer = Peer::new(Transport::Tcp, address(5060));
 
 const fn address(port: u16) -> SocketAddr {
     SocketAddr::new(core::net::IpAddr::V4(core::net::Ipv4Addr::new(192, 0, 2, 7)), port)
@@ -515,7 +515,7 @@ fn a_branch_of_rfc_2543_is_matched_by_the_whole_request() {
 
 #[test]
 fn responses_go_to_the_sent_by_port_unless_rport_was_asked_for() {
-    let from = Peer { transport: Transport::Udp, address: address(40_000) };
+    let from = Peer::udp(address(40_000));
     let mut b = Bench::new();
     b.receive(from, &request("INVITE", B, ""));
     assert_eq!(b.sent()[0].0.address, address(5070));
@@ -569,7 +569,7 @@ fn a_branch_in_use_and_what_is_no_request_are_refused() {
 #[test]
 fn an_icmp_error_ends_what_was_being_sent_there() {
     let mut b = Bench::new();
-    let other = Peer { transport: Transport::Udp, address: address(5061) };
+    let other = Peer::udp(address(5061));
     b.send(UDP, &request("INVITE", "z9hG4bK1", ""));
     b.send(UDP, &request("OPTIONS", "z9hG4bK2", ""));
     b.send(other, &request("OPTIONS", "z9hG4bK3", ""));
