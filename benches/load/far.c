@@ -187,11 +187,14 @@ static int listen_sip(void)
 
 static int64_t slot_at;
 static int slot_number;
+static int64_t latest; /* how late the far side itself was, at worst, in the window */
 
 /* One millisecond of the far side's life. */
 static void slot(void)
 {
     sleep_until(slot_at += PTIME / SLOTS);
+    int64_t late = now_ns() - slot_at;
+    if (late > latest) latest = late;
     media_receive();
     media_send(slot_number);
     slot_number = (slot_number + 1) % SLOTS;
@@ -287,12 +290,15 @@ static void calls(int argc, char **argv, const char *ports)
     if (ports) read_ports(ports);
     else place_calls(rate, 10);
     int up = app.up;
+    int64_t worst;
     for_seconds(number(argc, argv, "settle", 2));
     rss_begin = rss_kib(app.pid);
     struct account a = take_account();
     media_window_begins();
+    latest = 0;
     for_seconds(window);
     media_window_ends();
+    worst = latest;
     struct account b = take_account();
     rss_up = rss_kib(app.pid);
     if (!ports) hang_up(2 * rate);
@@ -301,6 +307,7 @@ static void calls(int argc, char **argv, const char *ports)
     printf("{\"calls\":%d,\"up\":%d,\"failed\":%d,\"left_up\":%d,", app.count, up, app.failed, ports ? 0 : app.up);
     print_account(a, b);
     media_print((double)(b.wall - a.wall) / 1e9);
+    printf("\"far_late_max_ms\":%.3f,", (double)worst / 1e6);
     printf("\"rss_before_kib\":%ld,\"rss_begin_kib\":%ld,\"rss_up_kib\":%ld,\"rss_after_kib\":%ld}\n", rss_before, rss_begin,
         rss_up, rss_after);
 }
