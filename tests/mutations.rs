@@ -282,7 +282,7 @@ fn streams_of_messages_are_cut_the_same_wherever_they_come_apart() {
     run("streams", 400, |rng| {
         let mut bytes = vec![rng.next_u32() as u8, rng.next_u32() as u8];
         for _ in 0..rng.below(6) {
-            bytes.extend_from_slice(pick(rng, &corpus));
+            bytes.extend_from_slice(pick::<Vec<u8>>(rng, &corpus));
         }
         mutate(rng, &mut bytes, &SPICE, 4);
         drive_stream::run(&bytes);
