@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 use voip::proto::sip::transaction::{Effect, Layer, Timers};
-use voip::proto::sip::{Message, Peer, ResponseBuilder, Transport};
+use voip::proto::sip::{Message, Peer, ResponseBuilder};
 use voip::util::Time;
 
 struct Counting;

@@ -5,7 +5,7 @@ use super::world::Node;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use voip::proto::sip::transaction::{ClientKey, Effect, Layer, ServerKey, TimerName, Timers};
-use voip::proto::sip::{Message, Method, Peer, ResponseBuilder, Transport};
+use voip::proto::sip::{Message, Method, Peer, ResponseBuilder};
 use voip::util::{Duration, Rng, SeededRng, Time};
 
 /// What became of a request.

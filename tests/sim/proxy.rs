@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use voip::proto::sip::transaction::{ClientKey, Effect, Layer, ServerKey, Timers};
 use voip::proto::sip::{
-    HeaderName, Host, Message, Method, NameAddr, Peer, RequestBuilder, ResponseBuilder, Transport, Uri,
+    HeaderName, Host, Message, Method, NameAddr, Peer, RequestBuilder, ResponseBuilder, Uri,
 };
 use voip::util::{Rng, SeededRng, Time};
 

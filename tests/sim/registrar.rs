@@ -5,7 +5,7 @@ use super::world::Node;
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use voip::proto::sip::transaction::{Effect, Layer, ServerKey, Timers};
-use voip::proto::sip::{HeaderName, Message, Method, Peer, ResponseBuilder, Transport};
+use voip::proto::sip::{HeaderName, Message, Method, Peer, ResponseBuilder};
 use voip::util::{Duration, Rng, SeededRng, Time};
 
 pub const REALM: &str = "sim";
