@@ -102,14 +102,16 @@ pub enum Report {
 /// The control thread's hold on a worker.
 pub struct WorkerHandle {
     sender: channel::Sender<ToWorker>,
+    /// Commands that may wait. The channel itself takes memory only for what is in it.
+    capacity: usize,
     wake: Arc<Wake>,
     join: Option<std::thread::JoinHandle<()>>,
 }
 
 impl WorkerHandle {
-    /// The worker never waits for the control thread, so waiting for room here ends.
+    /// Only the control thread sends, and the worker takes all of it at its next turn; the bound is for one that hangs.
     pub fn send(&self, message: ToWorker) {
-        if self.sender.send_timeout(message, Duration::from_secs(1)).is_err() {
+        if self.sender.len() >= self.capacity || self.sender.send(message).is_err() {
             log::error!(target: "voip::engine", "a media worker takes no commands");
         }
         self.wake.wake();
@@ -135,24 +137,26 @@ impl Drop for WorkerHandle {
 #[derive(Clone)]
 pub struct Reports {
     sender: channel::Sender<Report>,
-    /// Reports that may be lost are, beyond this.
+    /// Reports that may be lost are, beyond this. The channel itself takes memory only for what is in it.
     soft: usize,
+    /// Nothing goes beyond this.
+    hard: usize,
 }
 
 impl Reports {
     pub fn new(max_calls: usize) -> (Reports, channel::Receiver<Report>) {
         let soft = 1024 + max_calls * 4;
-        let (sender, receiver) = channel::bounded(soft + max_calls * 2 + 64);
-        (Reports { sender, soft }, receiver)
+        let (sender, receiver) = channel::unbounded();
+        (Reports { sender, soft, hard: soft + max_calls * 2 + 64 }, receiver)
     }
 
     /// False: there was no room, and it is lost.
     pub fn push(&self, report: Report) -> bool {
-        self.sender.len() < self.soft && self.sender.try_send(report).is_ok()
+        self.sender.len() < self.soft && self.sender.send(report).is_ok()
     }
     /// Into the room that is kept for what must not be lost.
     pub fn push_always(&self, report: Report) -> bool {
-        self.sender.try_send(report).is_ok()
+        self.sender.len() < self.hard && self.sender.send(report).is_ok()
     }
 }
 
@@ -163,9 +167,9 @@ pub fn start(
     reports: Reports,
     hook: Option<super::config::ThreadHook>,
 ) -> Result<WorkerHandle> {
-    let (sender, commands) = channel::bounded(1024 + max_calls * 4);
+    let (sender, commands) = channel::unbounded();
     let wake = Arc::new(Wake::new()?);
     let worker = Worker::new(link, reports, commands, wake.clone())?;
     let join = thread::spawn(&format!("voip-med-{index}"), hook, move || worker.run())?;
-    Ok(WorkerHandle { sender, wake, join: Some(join) })
+    Ok(WorkerHandle { sender, capacity: 1024 + max_calls * 8, wake, join: Some(join) })
 }

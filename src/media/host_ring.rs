@@ -9,7 +9,7 @@
 //! A host that wants to know where the audio stands in the stream's time has stamps beside it: see
 //! [`super::stamps`].
 
-use super::ring::{ring, RingReader, RingWriter};
+use super::ring::{ring_pair, RingReader, RingWriter};
 use super::stamps::{stamps, StampReader, StampWriter};
 use crate::util::prefetch;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -47,8 +47,7 @@ struct Marks {
 /// Both rings, with the capacities in frames.
 pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
     let marks = Arc::new(Marks::default());
-    let (received, reader) = ring(read_frames);
-    let (writer, to_send) = ring(write_frames);
+    let [(received, reader), (writer, to_send)] = ring_pair(read_frames, write_frames);
     let session = SessionAudio {
         received,
         to_send,

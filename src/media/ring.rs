@@ -10,6 +10,9 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
+/// The first ring of a pair begins so many samples before its end.
+const FRONT: usize = 1024;
+
 /// Positions count samples modulo 2^32. The sample at position `p` lies at `(p + shift) & mask`.
 #[derive(Debug)]
 struct Shared {
@@ -20,12 +23,18 @@ struct Shared {
     read: AtomicU32,
     capacity: u32,
     mask: u32,
-    samples: Box<[MaybeUninit<UnsafeCell<i16>>]>,
+    /// Where in `memory` this ring's samples are: `room` of them from `start`; the first one used is `front`.
+    start: usize,
+    room: usize,
+    front: u32,
+    memory: Arc<[MaybeUninit<UnsafeCell<i16>>]>,
 }
 
 // SAFETY: a sample between `read` and `written` is touched by the consumer only, all others by the producer only; the
 // release of either word and its acquire on the other side order the accesses.
 unsafe impl Sync for Shared {}
+// SAFETY: as above; the memory that two rings share is divided between them for good.
+unsafe impl Send for Shared {}
 
 /// The writing end.
 #[derive(Debug)]
@@ -42,18 +51,34 @@ pub struct RingReader {
     head: u32,
 }
 
-/// A ring for up to `capacity` samples (at least 1, at most 2^30).
-pub fn ring(capacity: usize) -> (RingWriter, RingReader) {
-    let capacity = capacity.clamp(1, 1 << 30);
-    let room = capacity.next_power_of_two();
+/// Two rings in one piece of memory, for up to so many samples (at least 1, at most 2^29) each. The first begins near its
+/// end and the second at its beginning, so that together they touch little more than one page.
+pub fn ring_pair(first: usize, second: usize) -> [(RingWriter, RingReader); 2] {
+    let [first, second] = [first, second].map(|capacity| capacity.clamp(1, 1 << 29));
+    let rooms = [first.next_power_of_two(), second.next_power_of_two()];
+    let memory: Arc<[_]> = Arc::new_uninit_slice(rooms[0] + rooms[1]);
+    let front = rooms[0].saturating_sub(FRONT) as u32;
+    [ring_in(&memory, 0, rooms[0], first, front), ring_in(&memory, rooms[0], rooms[1], second, 0)]
+}
+
+fn ring_in(
+    memory: &Arc<[MaybeUninit<UnsafeCell<i16>>]>,
+    start: usize,
+    room: usize,
+    capacity: usize,
+    front: u32,
+) -> (RingWriter, RingReader) {
     let ring = Arc::new(Shared {
-        written: AtomicU64::new(0),
+        written: AtomicU64::new(u64::from(front) << 32),
         read: AtomicU32::new(0),
         capacity: capacity as u32,
         mask: room as u32 - 1,
-        samples: Box::new_uninit_slice(room),
+        start,
+        room,
+        front,
+        memory: memory.clone(),
     });
-    (RingWriter { ring: ring.clone(), tail: 0, shift: 0 }, RingReader { ring, head: 0 })
+    (RingWriter { ring: ring.clone(), tail: 0, shift: front }, RingReader { ring, head: 0 })
 }
 
 impl Shared {
@@ -61,8 +86,8 @@ impl Shared {
     fn pieces(&self, at: u32, shift: u32, count: u32) -> [(*mut i16, usize); 2] {
         let first = (at.wrapping_add(shift) & self.mask) as usize;
         let count = count as usize;
-        let before_end = count.min(self.samples.len() - first);
-        let base = self.samples.as_ptr();
+        let before_end = count.min(self.room - first);
+        let base = self.memory.as_ptr().wrapping_add(self.start);
         // invariant: `first` lies within the samples.
         [
             (base.wrapping_add(first).cast_mut().cast(), before_end),
@@ -74,8 +99,8 @@ impl Shared {
 impl Shared {
     fn prefetch(&self, at: u32, shift: u32, count: usize) {
         let first = (at.wrapping_add(shift) & self.mask) as usize;
-        let end = (first + count).min(self.samples.len());
-        prefetch(&self.samples[first..end]);
+        let end = (first + count).min(self.room);
+        prefetch(&self.memory[self.start + first..self.start + end]);
     }
 }
 
@@ -108,7 +133,7 @@ impl RingWriter {
         let used = self.used();
         if used == 0 {
             // Nothing is in it: the next sample goes to the front.
-            self.shift = self.tail.wrapping_neg();
+            self.shift = self.ring.front.wrapping_sub(self.tail);
         }
         let n = samples.len().min((self.ring.capacity - used) as usize);
         let mut at = 0;
@@ -185,6 +210,9 @@ impl RingReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    fn ring(capacity: usize) -> (RingWriter, RingReader) {
+        ring_pair(capacity, 7).into_iter().next().expect("two rings")
+    }
     use crate::util::{Rng, SeededRng};
     use std::collections::VecDeque;
 
@@ -202,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn the_rings_of_a_pair_never_meet() {
+        let [(mut a, mut ar), (mut b, mut br)] = ring_pair(2000, 3000);
+        for n in 0..500usize {
+            let (x, y) = (vec![n as i16; 1 + n * 7 % 1900], vec![!(n as i16); 1 + n * 5 % 2900]);
+            assert_eq!((a.push(&x), b.push(&y)), (x.len(), y.len()));
+            let (mut out, mut other) = (vec![0; x.len()], vec![0; y.len()]);
+            assert_eq!((ar.pop(&mut out), br.pop(&mut other)), (x.len(), y.len()));
+            assert_eq!((out, other), (x, y));
+        }
+    }
+
+    #[test]
     fn an_emptied_ring_begins_at_its_front_again() {
         let (mut w, mut r) = ring(16_000);
         for n in 0..10_000 {
@@ -209,7 +249,7 @@ mod tests {
             let mut out = [0; 160];
             assert_eq!(r.pop(&mut out), 160);
             assert_eq!(out, [n as i16; 160]);
-            assert_eq!(w.tail.wrapping_add(w.shift) & w.ring.mask, 160);
+            assert_eq!(w.tail.wrapping_add(w.shift) & w.ring.mask, 16_384 - 1024 + 160);
         }
     }
 
@@ -221,6 +261,7 @@ mod tests {
             w.tail = u32::MAX - 5_000;
             r.head = w.tail;
             w.ring.read.store(r.head, Ordering::Relaxed);
+            w.shift = 0;
             w.ring.written.store(u64::from(w.tail), Ordering::Relaxed);
             let (mut model, mut next) = (VecDeque::new(), 0i16);
             for _ in 0..500 {
