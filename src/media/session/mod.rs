@@ -46,6 +46,8 @@ pub use tap::TapFn;
 
 /// Events that wait to be polled; the worker polls after every call.
 const MAX_EVENTS: usize = 64;
+/// Room for these is made beforehand.
+const USUAL_EVENTS: usize = 6;
 /// Of these, the last are kept for what ends something.
 const RESERVED_EVENTS: usize = 48;
 /// With so much delay in the receive buffer a packet of 20 ms may be taken up to a send tick later.
@@ -170,8 +172,8 @@ impl Session {
         let codec = send::codec_of(&params.codec)?;
         let formats = receive::formats_of(params)?;
         let contexts = Contexts::new(params.srtp.as_deref())?;
-        if self.events.queue.capacity() < MAX_EVENTS {
-            self.events.queue.reserve_exact(MAX_EVENTS);
+        if self.events.queue.capacity() < USUAL_EVENTS {
+            self.events.queue.reserve_exact(USUAL_EVENTS);
         }
         match &mut self.stream {
             None => {
