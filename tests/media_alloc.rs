@@ -162,7 +162,8 @@ fn a_minute_of_routed_packets_reports_and_timed_reads_allocates_nothing() {
     }
     let (mut a, mut host) = RtpStream::new(Time::ZERO, stream(there, 1), rng()).expect("G.711");
     let (mut b, _other) = RtpStream::new(Time::ZERO, stream(here, 2), rng()).expect("G.711");
-    (a.start(Time::ZERO).expect("G.711"), b.start(Time::ZERO).expect("G.711"));
+    a.start(Time::ZERO).expect("G.711");
+    b.start(Time::ZERO).expect("G.711");
     let (mut before, mut routed, mut pcm) = (0, 0, [0; 320]);
     for n in 0..12_000u64 {
         if n == 600 {

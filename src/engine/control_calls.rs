@@ -6,6 +6,7 @@ use super::control::Control;
 use super::error::Error;
 use super::event::{Event, EventKind};
 use super::ports::PortLease;
+use super::trim::{self, Trim};
 use super::udp;
 use super::worker::{MediaOp, Opening, Path, Report, ToWorker};
 use crate::media::{MediaEvent, Session, SessionConfig, StreamParams};
@@ -35,6 +36,7 @@ pub struct Calls {
     planned: BTreeMap<(Time, u64), Planned>,
     planned_count: u64,
     next_worker: usize,
+    trim: Trim,
     /// The shared sockets of each worker and local address.
     shared: HashMap<(usize, IpAddr), SharedGroup>,
     /// How many each worker has in all.
@@ -94,6 +96,7 @@ impl Calls {
             call,
         };
         self.entries.insert(entry.call.id(), entry);
+        self.trim.calls(clock::now(), self.entries.len());
     }
     pub fn ids(&self) -> Vec<CallId> {
         self.entries.keys().copied().collect()
@@ -133,7 +136,7 @@ impl Calls {
     pub fn next_deadline(&self) -> Option<Time> {
         let key = self.planned.first_key_value().map(|((at, _), _)| *at);
         let end = self.ends.first().map(|(at, _)| *at);
-        key.into_iter().chain(end).min()
+        [key, end, self.trim.next_deadline()].into_iter().flatten().min()
     }
 }
 
@@ -412,6 +415,7 @@ impl Control {
     fn tell_end(&mut self, id: CallId, end: EndInfo) {
         let Some(entry) = self.calls.entries.remove(&id) else { return };
         self.calls.ends.remove(&(entry.end_by, id));
+        self.calls.trim.calls(clock::now(), self.calls.entries.len());
         let call = entry.call;
         self.shared.unregister(id);
         call.shared().set_ended(end.clone());
@@ -422,6 +426,9 @@ impl Control {
 
     /// Ends that have waited long enough for their media or files.
     pub(super) fn finish_late_ends(&mut self, now: Time) {
+        if self.calls.trim.is_due(now) {
+            trim::give_back();
+        }
         while let Some((at, id)) = self.calls.ends.first().copied().filter(|(at, _)| *at <= now) {
             self.calls.ends.remove(&(at, id));
             if let Some(end) = self.calls.entries.get_mut(&id).and_then(|e| e.end.take()) {

@@ -52,6 +52,7 @@ pub mod thread;
 mod tls;
 #[cfg(feature = "tls")]
 mod tls_key;
+mod trim;
 mod udp;
 mod wav_file;
 mod worker;

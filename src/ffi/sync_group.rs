@@ -138,7 +138,12 @@ pub unsafe extern "C" fn voip_sync_group_set_take_others(
     group: *mut voip_sync_group,
     take: i32,
 ) -> voip_status {
-    guard(|| with(group, |g| Ok(g.set_take_others(take != 0))))
+    guard(|| {
+        with(group, |g| {
+            g.set_take_others(take != 0);
+            Ok(())
+        })
+    })
 }
 
 /// Adds a stream.

@@ -1,0 +1,92 @@
+//! Gives memory back after a crowd of calls has gone. The C library keeps what was freed, for good if need be; a phone
+//! that has had its peak should be as small as before.
+
+use crate::util::Time;
+use std::time::Duration;
+
+/// Below so many calls there is nothing worth the search.
+const CROWD: usize = 64;
+/// When the last call has ended, and when its transactions are over too (64 T1, RFC 3261 section 17).
+const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(40)];
+
+#[derive(Default)]
+pub struct Trim {
+    peak: usize,
+    looks: usize,
+    at: Option<Time>,
+}
+
+impl Trim {
+    /// So many calls live now.
+    pub fn calls(&mut self, now: Time, calls: usize) {
+        self.peak = self.peak.max(calls);
+        if calls > 0 {
+            self.at = None;
+        } else if self.peak >= CROWD && self.at.is_none() {
+            self.looks = 0;
+            self.plan(now);
+        }
+    }
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.at
+    }
+
+    /// True: now.
+    pub fn is_due(&mut self, now: Time) -> bool {
+        if self.at.is_none_or(|at| at > now) {
+            return false;
+        }
+        self.looks += 1;
+        self.plan(now);
+        true
+    }
+
+    fn plan(&mut self, now: Time) {
+        self.at = LOOKS.get(self.looks).map(|after| now + *after);
+        if self.at.is_none() {
+            self.peak = 0;
+        }
+    }
+}
+
+/// Hands freed memory back to the system.
+pub fn give_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    // SAFETY: takes no pointers, and may be called at any time from any thread.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_that_has_gone_is_looked_after_twice_and_a_few_calls_never() {
+        let (mut trim, at) = (Trim::default(), Time::from_secs);
+        trim.calls(at(1), 63);
+        trim.calls(at(2), 0);
+        assert_eq!(trim.next_deadline(), None);
+        trim.calls(at(3), 64);
+        trim.calls(at(4), 0);
+        assert!(!trim.is_due(at(4)));
+        assert!(trim.is_due(at(5)));
+        assert_eq!(trim.next_deadline(), Some(at(45)));
+        assert!(trim.is_due(at(45)));
+        assert_eq!(trim.next_deadline(), None);
+        trim.calls(at(50), 0);
+        assert_eq!(trim.next_deadline(), None);
+    }
+
+    #[test]
+    fn a_call_that_comes_meanwhile_puts_it_off() {
+        let (mut trim, at) = (Trim::default(), Time::from_secs);
+        trim.calls(at(1), 100);
+        trim.calls(at(2), 0);
+        trim.calls(at(2), 1);
+        assert_eq!(trim.next_deadline(), None);
+        trim.calls(at(9), 0);
+        assert_eq!(trim.next_deadline(), Some(at(10)));
+    }
+}
