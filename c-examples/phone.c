@@ -393,12 +393,15 @@ static void show_stats(struct line *line)
     if (failed("stats", voip_call_get_stats(line->call, &s))) return;
     say("event=stats call=%d rx_packets=%llu rx_bytes=%llu rx_lost=%llu rx_late=%llu rx_duplicate=%llu"
         " rx_reordered=%llu rx_discarded=%llu rx_concealed_frames=%llu rx_jitter_us=%u tx_packets=%llu tx_bytes=%llu"
-        " tx_underrun_frames=%llu tx_late_max_us=%u rx_srtp_auth=%llu rx_srtp_replay=%llu",
+        " tx_underrun_frames=%llu tx_late_max_us=%u rx_srtp_auth=%llu rx_srtp_replay=%llu"
+        " rtcp_sent=%llu rtcp_received=%llu rtt_us=%u remote_lost=%llu remote_loss_permille=%u remote_jitter_us=%u",
         line->number, (unsigned long long)s.rx_packets, (unsigned long long)s.rx_bytes, (unsigned long long)s.rx_lost,
         (unsigned long long)s.rx_late, (unsigned long long)s.rx_duplicate, (unsigned long long)s.rx_reordered,
         (unsigned long long)s.rx_discarded, (unsigned long long)s.rx_concealed_frames, (unsigned)s.rx_jitter_us,
         (unsigned long long)s.tx_packets, (unsigned long long)s.tx_bytes, (unsigned long long)s.tx_underrun_frames,
-        (unsigned)s.tx_late_max_us, (unsigned long long)s.rx_srtp_auth, (unsigned long long)s.rx_srtp_replay);
+        (unsigned)s.tx_late_max_us, (unsigned long long)s.rx_srtp_auth, (unsigned long long)s.rx_srtp_replay,
+        (unsigned long long)s.rtcp_sent, (unsigned long long)s.rtcp_received, (unsigned)s.rtt_us,
+        (unsigned long long)s.remote_lost, (unsigned)s.remote_loss_permille, (unsigned)s.remote_jitter_us);
     end_line();
 }
 

@@ -986,6 +986,31 @@ typedef int32_t voip_srtp_mode;
 #endif // __cplusplus
 
 /**
+ * Which RTCP a phone's calls do.
+ */
+enum voip_rtcp_mode
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    /**
+     * None.
+     */
+    VOIP_RTCP_OFF = 0,
+    /**
+     * On the port of RTP (RFC 5761), where the other side takes it there; none otherwise.
+     */
+    VOIP_RTCP_MUX = 1,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_rtcp_mode voip_rtcp_mode;
+#else
+typedef int32_t voip_rtcp_mode;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Which way the packets go.
  */
 enum voip_srtp_direction
@@ -1564,6 +1589,27 @@ typedef struct {
      * Protected packets that came twice or are older than the replay window.
      */
     uint64_t rx_srtp_replay;
+    /**
+     * RTCP packets sent and received; 0 without RTCP (`voip_config_set_rtcp`).
+     */
+    uint64_t rtcp_sent;
+    uint64_t rtcp_received;
+    /**
+     * Packets of ours that never reached the other side, as its last report tells.
+     */
+    uint64_t remote_lost;
+    /**
+     * Of 1000 packets sent between its last two reports, so many did not reach it.
+     */
+    uint32_t remote_loss_permille;
+    /**
+     * Interarrival jitter at the other side, in microseconds.
+     */
+    uint32_t remote_jitter_us;
+    /**
+     * Round trip in microseconds, as reports tell it (RFC 3550 section 6.4.1); 0: not known.
+     */
+    uint32_t rtt_us;
 } voip_call_stats;
 
 /**
@@ -3920,6 +3966,21 @@ voip_status voip_config_set_jitter(voip_config *config, uint32_t min_ms, uint32_
  * Since: 0.1.0
  */
 voip_status voip_config_set_audio_buffers(voip_config *config, uint32_t read_ms, uint32_t write_ms);
+
+/**
+ * Sets whether calls do RTCP: reports about every five seconds (RFC 3550 section 6), from which `voip_call_stats` has the
+ * round trip and what the other side lost. Under SRTP it is SRTCP.
+ *
+ * @param mode a `voip_rtcp_mode`; VOIP_RTCP_MUX if not set.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _ARGUMENT.
+ * Since: 0.1.0
+ */
+voip_status voip_config_set_rtcp(voip_config *config,
+                                 int32_t mode);
 
 /**
  * Sets when silence of the other side's packets is told, and whether the call ends then.

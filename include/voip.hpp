@@ -145,6 +145,7 @@ public:
     Config &event_mode(voip_event_mode mode) { return did(voip_config_set_event_mode(handle_, mode)); }
     Config &unhandled_call(int sip_code) { return did(voip_config_set_unhandled_call(handle_, sip_code)); }
     Config &timer(voip_timer which, uint32_t ms) { return did(voip_config_set_timer(handle_, which, ms)); }
+    Config &rtcp(voip_rtcp_mode mode) { return did(voip_config_set_rtcp(handle_, mode)); }
     Config &srtp(voip_srtp_mode mode) { return did(voip_config_set_srtp(handle_, mode)); }
     Config &srtp_suites(const std::string &names) { return did(voip_config_set_srtp_suites(handle_, names.c_str())); }
     Config &rtp_timeout(uint32_t ms, bool hangup) { return did(voip_config_set_rtp_timeout(handle_, ms, hangup)); }

@@ -57,6 +57,7 @@ fn steady_state(host_rate: u32, profile: Option<Profile>) -> u64 {
         sending: true,
         receiving: true,
         srtp: key.map(|key| Box::new(StreamKeys { send: key.clone(), receive: key })),
+        rtcp_mux: true,
     };
     session.configure(Time::ZERO, &params).expect("G.711");
     session.set_vad(Some(VadConfig::default()));

@@ -40,6 +40,7 @@ impl World {
             sending: true,
             receiving: true,
             srtp: None,
+            rtcp_mux: false,
         };
         session.configure(Time::ZERO, &params).expect("G.711");
         World { session, host, now: Time::from_millis(1000), sequence: 9, timestamp: 0, heard: Vec::new() }

@@ -23,6 +23,7 @@ fn session() -> (Session, HostAudio) {
         sending: true,
         receiving: true,
         srtp: None,
+        rtcp_mux: false,
     };
     session.configure(Time::ZERO, &params).expect("G.711");
     (session, host)

@@ -36,6 +36,7 @@ impl World {
             sending: true,
             receiving: true,
             srtp: None,
+            rtcp_mux: false,
         };
         session.configure(now, &params).expect("G.711");
         World { session, host, now, events: Vec::new(), sent: Vec::new() }

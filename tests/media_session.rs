@@ -22,6 +22,7 @@ pub fn params(remote: u16) -> StreamParams {
         sending: true,
         receiving: true,
         srtp: None,
+        rtcp_mux: false,
     }
 }
 

@@ -63,6 +63,7 @@ fn params(end: usize, srtp: Option<Box<StreamKeys>>) -> StreamParams {
         sending: true,
         receiving: true,
         srtp,
+        rtcp_mux: false,
     }
 }
 

@@ -55,6 +55,7 @@ fn local(codecs: &[PayloadFormat]) -> LocalMedia {
         version: 1,
         keying: Keying::default(),
         ssrc: None,
+        rtcp_mux: false,
     }
 }
 
@@ -572,4 +573,21 @@ fn a_host_name_in_the_connection_leaves_the_address_open_but_not_the_direction()
     let (_, outcome) =
         answer(&phone(), &offered("m=audio 5000 RTP/AVP 0\r\nc=IN IP4 media.example.com\r\n")).unwrap();
     assert_eq!((outcome.remote, outcome.direction), (None, Direction::SendRecv));
+}
+
+#[test]
+fn rtcp_shares_the_port_of_rtp_only_where_both_sides_say_so() {
+    let (plain, mux) = (phone(), LocalMedia { rtcp_mux: true, ..phone() });
+    for (us, them, agreed) in
+        [(&mux, &mux, true), (&mux, &plain, false), (&plain, &mux, false), (&plain, &plain, false)]
+    {
+        let says = |d: &SessionDescription| d.media[0].attribute("rtcp-mux").is_some();
+        let ours = offer(us, None);
+        assert_eq!(says(&ours), us.rtcp_mux);
+        let (theirs, outcome) = answer(them, &ours).unwrap();
+        assert_eq!((says(&theirs), outcome.rtcp_mux), (agreed, agreed));
+        assert_eq!(accept_answer(us, &ours, &theirs).unwrap().rtcp_mux, agreed);
+    }
+    let uninvited = offered("m=audio 5000 RTP/AVP 0\r\na=rtcp-mux\r\n");
+    assert!(!accept_answer(&plain, &offer(&plain, None), &uninvited).unwrap().rtcp_mux);
 }

@@ -21,6 +21,7 @@ fn phone(mode: SrtpMode, seed: u64) -> LocalMedia {
         version: 1,
         keying: Keying::generate(mode, &SUITES, &mut SeededRng::new(seed)),
         ssrc: None,
+        rtcp_mux: false,
     }
 }
 

@@ -21,6 +21,7 @@ fn params() -> StreamParams {
         sending: true,
         receiving: true,
         srtp: None,
+        rtcp_mux: false,
     }
 }
 

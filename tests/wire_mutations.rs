@@ -114,6 +114,7 @@ fn mutated_descriptions_are_refused_or_survive_writing_and_answering() {
         version: 1,
         keying: Keying::generate(SrtpMode::Optional, &Profile::ALL, &mut SeededRng::new(3)),
         ssrc: None,
+        rtcp_mux: false,
     };
     run("sdp", &seeds, &spice, |bytes| {
         let Ok(read) = SessionDescription::parse(bytes) else { return false };

@@ -83,6 +83,8 @@ pub struct PhoneConfig {
     pub srtp: SrtpMode,
     /// Offered and taken in calls, by preference.
     pub srtp_suites: Vec<Profile>,
+    /// RTCP where the peer takes it on the port of RTP; none otherwise.
+    pub rtcp_mux: bool,
     pub thread_hook: Option<ThreadHook>,
 }
 
@@ -164,6 +166,7 @@ impl Default for PhoneConfig {
                 Profile::AesCm256HmacSha1_80,
                 Profile::AesCm128HmacSha1_32,
             ],
+            rtcp_mux: true,
             thread_hook: None,
         }
     }

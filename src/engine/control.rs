@@ -485,6 +485,7 @@ fn new_agent(shared: &Arc<PhoneShared>, io: &SipIo, routes: Arc<Mutex<Routes>>) 
         mtu_limit: MTU_LIMIT,
         srtp: config.srtp,
         srtp_suites: config.srtp_suites.clone(),
+        rtcp_mux: config.rtcp_mux,
     };
     let port = io.local().port();
     let route = move |peer: std::net::IpAddr| {

@@ -159,6 +159,7 @@ fn stream_params(stream: StreamConfig) -> StreamParams {
         sending: stream.direction.sends(),
         receiving: stream.direction.receives(),
         srtp: stream.srtp,
+        rtcp_mux: stream.rtcp_mux,
     }
 }
 
@@ -185,6 +186,7 @@ pub fn session_config(config: &super::config::PhoneConfig, rate: u32) -> Session
         read_ring_frames: frames(config.read_buffer_ms),
         write_ring_frames: frames(config.write_buffer_ms),
         rtp_timeout: config.rtp_timeout,
+        epoch: clock::wall().before(clock::now().since(Time::ZERO)),
     }
 }
 

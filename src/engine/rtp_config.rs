@@ -3,6 +3,7 @@
 use super::config::AudioFormat;
 use super::error::{Error, ErrorKind, Result};
 use crate::media::{MediaError, RtpStreamConfig, SessionConfig, StreamParams};
+use crate::proto::rtcp::NtpTime;
 use crate::proto::rtp::PayloadFormat;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -51,6 +52,8 @@ impl RtpSessionConfig {
                 read_ring_frames: ring,
                 write_ring_frames: ring,
                 rtp_timeout: Duration::ZERO,
+                // The stream's own reporter is told the wall clock.
+                epoch: NtpTime::default(),
             },
             params: StreamParams {
                 remote: self.remote,
@@ -62,6 +65,7 @@ impl RtpSessionConfig {
                 sending: self.sending,
                 receiving: self.receiving,
                 srtp: None,
+                rtcp_mux: false,
             },
             ssrc: self.ssrc,
             first_sequence: self.first_sequence,

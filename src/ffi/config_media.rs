@@ -183,6 +183,31 @@ pub unsafe extern "C" fn voip_config_set_audio_buffers(
     })
 }
 
+/// Sets whether calls do RTCP: reports about every five seconds (RFC 3550 section 6), from which `voip_call_stats` has the
+/// round trip and what the other side lost. Under SRTP it is SRTCP.
+///
+/// @param mode a `voip_rtcp_mode`; VOIP_RTCP_MUX if not set.
+///
+/// Thread: any.
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _ARGUMENT.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_config_set_rtcp(config: *mut voip_config, mode: i32) -> voip_status {
+    guard(|| {
+        let mux = match mode {
+            0 => false,
+            1 => true,
+            other => return Err(Fail::argument(format!("RTCP mode {other} is unknown"))),
+        };
+        change(config, |draft| {
+            draft.phone.rtcp_mux = mux;
+            Ok(())
+        })
+    })
+}
+
 /// Sets when silence of the other side's packets is told, and whether the call ends then.
 ///
 /// @param ms 0 (never) to 86400000; 30000 if not set.

@@ -580,6 +580,7 @@ unsafe fn read_local(local: *const voip_sdp_local) -> FfiResult<LocalMedia> {
         // What is negotiated by itself has no keys.
         keying: Keying::default(),
         ssrc: None,
+        rtcp_mux: false,
     })
 }
 

@@ -57,6 +57,17 @@ pub struct voip_call_stats {
     pub rx_srtp_auth: u64,
     /// Protected packets that came twice or are older than the replay window.
     pub rx_srtp_replay: u64,
+    /// RTCP packets sent and received; 0 without RTCP (`voip_config_set_rtcp`).
+    pub rtcp_sent: u64,
+    pub rtcp_received: u64,
+    /// Packets of ours that never reached the other side, as its last report tells.
+    pub remote_lost: u64,
+    /// Of 1000 packets sent between its last two reports, so many did not reach it.
+    pub remote_loss_permille: u32,
+    /// Interarrival jitter at the other side, in microseconds.
+    pub remote_jitter_us: u32,
+    /// Round trip in microseconds, as reports tell it (RFC 3550 section 6.4.1); 0: not known.
+    pub rtt_us: u32,
 }
 
 // SAFETY: the size is first, all members are numbers.
@@ -162,6 +173,12 @@ impl From<&MediaStats> for voip_call_stats {
             local_ssrc: stats.local_ssrc,
             rx_srtp_auth: stats.rx_srtp_auth,
             rx_srtp_replay: stats.rx_srtp_replay,
+            rtcp_sent: stats.rtcp_sent,
+            rtcp_received: stats.rtcp_received,
+            remote_lost: stats.remote_lost,
+            remote_loss_permille: stats.remote_loss_permille,
+            remote_jitter_us: stats.remote_jitter_us,
+            rtt_us: stats.rtt_us,
         }
     }
 }

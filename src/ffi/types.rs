@@ -49,6 +49,16 @@ pub enum voip_sample_format {
     VOIP_FORMAT_U8 = 1,
 }
 
+/// Which RTCP a phone's calls do.
+#[repr(i32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum voip_rtcp_mode {
+    /// None.
+    VOIP_RTCP_OFF = 0,
+    /// On the port of RTP (RFC 5761), where the other side takes it there; none otherwise.
+    VOIP_RTCP_MUX = 1,
+}
+
 /// Who delivers events.
 #[repr(i32)]
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,6 +2,7 @@
 
 use super::meter::Level;
 use super::vad::VoiceChange;
+use crate::proto::rtcp::NtpTime;
 use crate::proto::rtp::PayloadFormat;
 use crate::proto::srtp::{SrtpError, StreamKeys};
 use crate::util::Duration;
@@ -21,6 +22,8 @@ pub struct SessionConfig {
     pub write_ring_frames: usize,
     /// No RTP for so long: `MediaEvent::Timeout` (0: never).
     pub rtp_timeout: Duration,
+    /// What the wall clock shows at `Time::ZERO`, for sender reports.
+    pub epoch: NtpTime,
 }
 
 impl Default for SessionConfig {
@@ -33,6 +36,7 @@ impl Default for SessionConfig {
             read_ring_frames: 1600,
             write_ring_frames: 1600,
             rtp_timeout: Duration::from_secs(30),
+            epoch: NtpTime::default(),
         }
     }
 }
@@ -56,6 +60,8 @@ pub struct StreamParams {
     pub receiving: bool,
     /// The stream is SRTP with these keys (RFC 3711), or plain RTP; never both.
     pub srtp: Option<Box<StreamKeys>>,
+    /// RTCP shares the port of RTP (RFC 5761): reports are sent and read.
+    pub rtcp_mux: bool,
 }
 
 /// What a session has to say. Bounded; state of the stream, never audio.
@@ -137,6 +143,15 @@ pub struct MediaStats {
     pub rx_srtp_auth: u64,
     /// Protected packets that were seen before or are older than the replay window.
     pub rx_srtp_replay: u64,
+    /// Compound RTCP packets.
+    pub rtcp_sent: u64,
+    pub rtcp_received: u64,
+    /// What the peer's last report told of our stream: lost in all, lost of the last interval, jitter.
+    pub remote_lost: u64,
+    pub remote_loss_permille: u32,
+    pub remote_jitter_us: u32,
+    /// Of the last report that tells it; 0: not known.
+    pub rtt_us: u32,
 }
 
 /// Levels of the last frame each way.

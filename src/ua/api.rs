@@ -115,6 +115,8 @@ pub struct AgentConfig {
     pub srtp: SrtpMode,
     /// Offered and taken, by preference.
     pub srtp_suites: Vec<Profile>,
+    /// Offer and accept RTCP on the port of RTP.
+    pub rtcp_mux: bool,
 }
 
 /// From the host. `Err` means that nothing happened and no event follows.
@@ -290,6 +292,8 @@ pub struct StreamConfig {
     pub srtp: Option<Box<StreamKeys>>,
     /// The SSRC that the peer announced (RFC 5576).
     pub remote_ssrc: Option<u32>,
+    /// Both sides take RTCP on the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
 }
 
 /// A stream as its opener tells of it.

@@ -175,8 +175,20 @@ static void thread_hooks(void)
     CHECK(hook_destroyed == 1);
 }
 
+static void rtcp_is_off_or_beside_rtp(void)
+{
+    voip_config *config = NULL;
+    MUST(voip_config_new(&config));
+    OK(voip_config_set_rtcp(config, VOIP_RTCP_OFF));
+    OK(voip_config_set_rtcp(config, VOIP_RTCP_MUX));
+    SAYS(VOIP_ERR_ARGUMENT, "RTCP mode 2", voip_config_set_rtcp(config, 2));
+    GIVES(VOIP_ERR_HANDLE, voip_config_set_rtcp(NULL, VOIP_RTCP_OFF));
+    OK(voip_config_free(config));
+}
+
 int main(void)
 {
+    rtcp_is_off_or_beside_rtp();
     voip_config *config = NULL, *stale;
     voip_account_config *account = NULL;
     voip_phone *phone = (voip_phone *)&config;

@@ -52,6 +52,7 @@ pub fn params(codec: u8, ptime_ms: u32) -> StreamParams {
         sending: true,
         receiving: true,
         srtp: None,
+        rtcp_mux: false,
     }
 }
 

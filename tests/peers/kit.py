@@ -259,7 +259,7 @@ def wait_for_options(process, port, host="127.0.0.1"):
 class Baresip(Process):
     """A headless baresip that plays a tone into the call and records what it hears."""
 
-    def __init__(self, kit, name, tone=1000, account=None, answer="auto", codecs="pcmu,pcma", encryption=""):
+    def __init__(self, kit, name, tone=1000, account=None, answer="auto", codecs="pcmu,pcma", encryption="", mux="no"):
         self.port, self.control = Ports.take(count=2), Ports.take()
         self.tls_port = self.port + 1
         rtp = Ports.take(count=20)
@@ -292,7 +292,7 @@ ausrc_srate 48000
 ausrc_channels 2
 auplay_srate 0
 rtp_ports {rtp}-{rtp + 19}
-rtcp_mux no
+rtcp_mux {mux}
 jitter_buffer_delay 2-10
 module_path /usr/lib/baresip/modules
 module g711.so

@@ -54,6 +54,19 @@ def test_a_call_to_baresip_with_pcma(kit):
     expect_tone(peer.recording(), 440, 1)
 
 
+def test_reports_are_exchanged_with_baresip_on_one_port(kit):
+    peer = Baresip(kit, "baresip", mux="yes")
+    phone = kit.phone("alice", "--audio", "tone:440")
+    phone.say(f"dial sip:baresip@127.0.0.1:{peer.port}")
+    phone.event("media", call=1, media="started")
+    phone.say("keys 1 1wwwwwwwwwwwwwwwwwwwwwwwwwwww2")
+    phone.event("dtmf_sent", call=1, timeout=40)
+    phone.say("stats 1")
+    stats = phone.event("stats", call=1)
+    need(int(stats["rtcp_sent"]) > 0 and int(stats["rtcp_received"]) > 0, f"no reports: {stats}")
+    phone.quit()
+
+
 def test_keys_of_baresip_arrive(kit):
     peer = Baresip(kit, "baresip")
     phone = kit.phone("alice", "--on-call", "answer")

@@ -88,7 +88,7 @@ def test_what_two_phones_send_under_srtp_is_not_plain_on_the_wire(kit):
     capture.finish()
     rules = [f"udp.port=={port},rtp" for port in ports]
     # Silence in PCMU is one byte over and over; under SRTP with a tag of ten bytes nothing repeats.
-    rows = capture.fields("rtp && rtp.p_type == 0", "udp.length", "rtp.payload", decode=rules)
+    rows = capture.fields(f"rtp && rtp.p_type == 0 && udp.srcport in {{{', '.join(ports)}}}", "udp.length", "rtp.payload", decode=rules)
     need(len(rows) > 100, f"only {len(rows)} packets of audio")
     for length, payload in rows:
         octets = bytes.fromhex(payload.replace(":", ""))

@@ -43,6 +43,32 @@ def test_nothing_that_we_send_is_malformed(kit):
     need(not sums, f"bad checksums in frames {sums[:3]}")
 
 
+def test_reports_share_the_port_of_rtp_and_are_well_formed(kit):
+    capture = Capture(kit, "wire", "portrange 10000-20000")
+    bob = kit.phone("bob", "--on-call", "answer", "--audio", "tone:900")
+    alice = kit.phone("alice", "--audio", "tone:440")
+    alice.say(f"dial {bob.uri()}")
+    ports = [phone.event("media", call=1, media="started")["remote"].rsplit(":", 1)[1] for phone in (alice, bob)]
+    # Half a second a `w`: two or three reports of each.
+    alice.say("keys 1 1wwwwwwwwwwwwwwwwwwwwwwwwwwww2")
+    alice.event("dtmf_sent", call=1, timeout=40)
+    alice.say("stats 1")
+    stats = alice.event("stats", call=1)
+    alice.quit()
+    bob.quit()
+    capture.finish()
+    rules = [f"udp.port=={port},rtp" for port in ports]
+    # Other tests talk on this interface, too.
+    ours = f"rtcp && udp.srcport in {{{ports[0]}, {ports[1]}}}"
+    reports = capture.fields(ours, "rtcp.pt", "udp.srcport", "rtcp.sdes.type", decode=rules)
+    need(len(reports) >= 4 and {row[1] for row in reports} == set(ports), f"reports seen: {reports}")
+    need(all(row[0].startswith("200") and "202" in row[0] for row in reports), f"not SR and SDES: {reports[:3]}")
+    bad = capture.fields(f"{ours} && (_ws.malformed || _ws.expert.severity >= 0x00600000)", "frame.number", decode=rules)
+    need(not bad, f"tshark complains about frames {bad[:3]}")
+    need(int(stats["rtcp_sent"]) >= 2 and int(stats["rtcp_received"]) >= 2, f"counted: {stats}")
+    need(0 < int(stats["rtt_us"]) < 200000, f"round trip of {stats['rtt_us']} us on loopback")
+
+
 def test_rtp_streams_have_no_gaps_and_keep_their_beat(kit):
     capture, sip, rtp, stats = watched_call(kit)
     rules = as_sip_and_rtp(sip, rtp)

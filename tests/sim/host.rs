@@ -88,6 +88,7 @@ pub fn config() -> AgentConfig {
         mtu_limit: 1300,
         srtp: SrtpMode::Off,
         srtp_suites: vec![Profile::AesCm128HmacSha1_80, Profile::AesCm128HmacSha1_32],
+        rtcp_mux: false,
     }
 }
 

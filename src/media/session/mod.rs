@@ -15,6 +15,7 @@ mod marks;
 mod protection;
 mod receive;
 mod record;
+mod reports;
 mod send;
 mod tap;
 mod voice;
@@ -26,7 +27,7 @@ use super::recorder::RecordTap;
 use super::reporter::{Heard, Said};
 use super::resample::RATES;
 use super::vad::VadConfig;
-use crate::proto::rtp::RtpHeader;
+use crate::proto::rtp::{classify, PacketKind, RtpHeader};
 use crate::util::{prefetch, Duration, Rng, Time};
 use core::net::SocketAddr;
 use early::Early;
@@ -36,6 +37,7 @@ use marks::Marks;
 use protection::{Contexts, ROOM};
 use receive::Receive;
 use record::Recording;
+use reports::Reports;
 use send::Send;
 use std::collections::VecDeque;
 use tap::Tap;
@@ -94,10 +96,30 @@ struct SendStart {
     step: u32,
 }
 
+impl SendStart {
+    /// For what is only spread, and not secret.
+    fn seed(&self) -> u64 {
+        u64::from(self.step) << 32 | u64::from(self.timestamp)
+    }
+}
+
 /// Both directions of a configured stream.
 struct Stream {
     receive: Receive,
     send: Send,
+    reports: Option<Box<Reports>>,
+}
+
+impl Stream {
+    /// RTCP begins, goes on, or is over.
+    fn report(&mut self, now: Time, config: &SessionConfig, seed: u64, wanted: bool) {
+        let ssrc = self.send.ssrc();
+        if !wanted {
+            self.reports = None;
+        } else if self.reports.as_ref().is_none_or(|r| r.ssrc() != ssrc) {
+            self.reports = Some(Box::new(Reports::new(now, config, seed, ssrc)));
+        }
+    }
 }
 
 /// A bounded queue; what ends something always finds room before what only informs.
@@ -182,13 +204,16 @@ impl Session {
                 let mut send =
                     Send::new(now + self.send_phase, self.start, self.config.host_rate, params, codec, ptime);
                 send.protect(contexts.send, &mut self.stats);
-                self.stream = Some(Box::new(Stream { receive, send }));
+                let mut stream = Box::new(Stream { receive, send, reports: None });
+                stream.report(now, &self.config, self.start.seed(), params.rtcp_mux);
+                self.stream = Some(stream);
             }
             Some(stream) => {
                 stream.receive.reconfigure(now, params, formats, &mut self.stats);
                 stream.receive.protect(contexts.receive);
                 stream.send.reconfigure(params, codec, ptime);
                 stream.send.protect(contexts.send, &mut self.stats);
+                stream.report(now, &self.config, self.start.seed(), params.rtcp_mux);
             }
         }
         self.hear_early(now);
@@ -211,6 +236,9 @@ impl Session {
             return;
         };
         let Some(datagram) = stream.receive.unprotected(datagram, &mut self.stats) else { return };
+        if let (Some(reports), PacketKind::Rtcp) = (&mut stream.reports, classify(datagram)) {
+            return reports.take(now, source, stream.receive.destination(), datagram);
+        }
         let datagram = match &mut self.filter {
             None => datagram,
             Some(filter) => match filter.pass(false, datagram) {
@@ -290,6 +318,12 @@ impl Session {
         self.send_outbox(&mut stream, send);
         stream.receive.run(self, now);
         stream.send.run(self, &stream.receive, now, send);
+        if stream.reports.as_ref().is_some_and(|r| r.is_due(now)) {
+            if let Some(mut reports) = stream.reports.take() {
+                reports.run(self, &mut stream, now, send);
+                stream.reports = Some(reports);
+            }
+        }
         self.stream = Some(stream);
         if let Some(voice) = &mut self.voice {
             voice.look(now, &mut self.events);
@@ -482,6 +516,9 @@ impl Session {
         let mut stats = self.stats;
         if let Some(stream) = &self.stream {
             stream.receive.fill_stats(&mut stats);
+            if let Some(reports) = &stream.reports {
+                reports.fill_stats(&mut stats, stream.send.clock_rate());
+            }
         }
         stats.tx_written_frames = self.audio.sent();
         if let Some((id, ms, waiting)) = self.player.as_ref().and_then(|p| p.position()) {
@@ -498,7 +535,12 @@ impl Session {
     }
     /// For a sender report at `now`; None before anything was sent.
     pub fn said(&self, now: Time) -> Option<Said> {
-        let stream = self.stream.as_ref().filter(|_| self.stats.tx_packets > 0)?;
+        self.said_by(self.stream.as_deref()?, now)
+    }
+    fn said_by(&self, stream: &Stream, now: Time) -> Option<Said> {
+        if self.stats.tx_packets == 0 {
+            return None;
+        }
         let headers = self.stats.tx_packets * RtpHeader::LEN as u64;
         Some(Said {
             packets: self.stats.tx_packets as u32,
@@ -529,6 +571,9 @@ impl Session {
         if let Some(mut stream) = self.stream.take() {
             stream.receive.finish(&mut self.stats, &mut self.events);
             stream.send.finish(&mut self.events);
+            if let Some(reports) = &stream.reports {
+                reports.fill_stats(&mut self.stats, stream.send.clock_rate());
+            }
         }
         self.set_vad(None);
         self.lose_marks();

@@ -61,6 +61,10 @@ impl SendSrtp {
     pub fn protect(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
         self.context.protect_rtp(buf, len)
     }
+    /// The same for RTCP.
+    pub fn protect_rtcp(&mut self, buf: &mut [u8], len: usize) -> Result<usize, SrtpError> {
+        self.context.protect_rtcp(buf, len)
+    }
 }
 
 impl ReceiveSrtp {
@@ -84,6 +88,14 @@ impl ReceiveSrtp {
         };
         self.before = None;
         Ok(opened)
+    }
+
+    /// The same for RTCP.
+    pub fn unprotect_rtcp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
+        match (self.context.unprotect_rtcp(packet), &mut self.before) {
+            (Err(SrtpError::Auth), Some(before)) => before.unprotect_rtcp(packet),
+            (opened, _) => opened,
+        }
     }
 
     /// A packet under the key before, or under the new one with the counter of the old (RFC 3711 section 3.3.1:

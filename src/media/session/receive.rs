@@ -315,10 +315,12 @@ impl Receive {
     /// The plain packet. None: it is none of ours, and counted.
     pub fn unprotected<'d>(&mut self, datagram: &'d mut [u8], stats: &mut MediaStats) -> Option<&'d [u8]> {
         let Some(srtp) = &mut self.srtp else { return Some(datagram) };
-        if classify(datagram) != PacketKind::Rtp {
-            return Some(datagram);
-        }
-        match srtp.unprotect(datagram) {
+        let opened = match classify(datagram) {
+            PacketKind::Rtp => srtp.unprotect(datagram),
+            PacketKind::Rtcp => srtp.unprotect_rtcp(datagram),
+            _ => return Some(datagram),
+        };
+        match opened {
             Ok(len) => return datagram.get(..len),
             Err(SrtpError::Auth) => stats.rx_srtp_auth += 1,
             Err(SrtpError::Replay) => stats.rx_srtp_replay += 1,

@@ -450,6 +450,20 @@ impl Send {
         };
         buf.get(..len)
     }
+    /// The same for a compound of RTCP.
+    pub fn protected_rtcp<'b>(&mut self, buf: &'b mut [u8], len: usize) -> Option<&'b [u8]> {
+        let len = match &mut self.srtp {
+            None => len,
+            Some(srtp) => srtp.protect_rtcp(buf, len).ok()?,
+        };
+        buf.get(..len)
+    }
+    pub fn clock_rate(&self) -> u32 {
+        self.codec.clock_rate
+    }
+    pub fn ssrc(&self) -> u32 {
+        self.ssrc
+    }
 
     pub fn finish(&mut self, events: &mut Events) {
         if let Some(mut keys) = self.keys.take() {

@@ -29,11 +29,14 @@ impl NtpTime {
     pub const fn compact(self) -> u32 {
         (self.0 >> 16) as u32
     }
+    /// A duration in 1/2^32 s.
+    pub fn units(duration: Duration) -> u64 {
+        ((duration.as_nanos() << 32) / 1_000_000_000) as u64
+    }
     /// So much earlier.
     #[must_use]
     pub fn before(self, ago: Duration) -> NtpTime {
-        let units = (ago.as_nanos() << 32) / 1_000_000_000;
-        NtpTime(self.0.wrapping_sub(units as u64))
+        NtpTime(self.0.wrapping_sub(NtpTime::units(ago)))
     }
     /// How long after `earlier`, across the wrap; zero if it is not after it.
     pub fn since(self, earlier: NtpTime) -> Duration {

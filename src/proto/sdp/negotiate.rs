@@ -19,6 +19,8 @@ const PTIME_RANGE_MS: core::ops::RangeInclusive<u32> = 5..=120;
 /// Dynamic payload types (RFC 3551 section 6).
 const DYNAMIC: core::ops::RangeInclusive<u8> = 96..=127;
 
+const RTCP_MUX: &str = "rtcp-mux";
+
 /// What we bring to the table.
 #[derive(Clone, Debug)]
 pub struct LocalMedia {
@@ -34,6 +36,8 @@ pub struct LocalMedia {
     pub keying: Keying,
     /// The SSRC that we send with, where many streams share a socket and nothing else tells them apart (RFC 5576).
     pub ssrc: Option<u32>,
+    /// We can take RTCP on the port of RTP (RFC 5761).
+    pub rtcp_mux: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,6 +77,8 @@ pub struct Negotiated {
     pub keys: Option<Box<StreamKeys>>,
     /// The SSRC that the peer announced (RFC 5576).
     pub remote_ssrc: Option<u32>,
+    /// Both sides take RTCP on the port of RTP.
+    pub rtcp_mux: bool,
 }
 
 /// Writes an offer. `previous` is our own last description of the session, offer or answer: its m= lines
@@ -117,6 +123,10 @@ pub fn answer(
     audio.protocol = media.protocol.clone();
     audio.kind = media.kind.clone();
     protection.answer(&mut audio);
+    let rtcp_mux = local.rtcp_mux && muxes(media);
+    if !rtcp_mux {
+        audio.attributes.retain(|a| !a.name.eq_ignore_ascii_case(RTCP_MUX));
+    }
 
     let mut lines: Vec<Media> = offer.media.iter().map(Media::refused).collect();
     if let Some(slot) = lines.get_mut(index) {
@@ -126,6 +136,7 @@ pub fn answer(
     let times = if offer.times.is_empty() { vec!["0 0".into()] } else { offer.times.clone() };
     let mut outcome = outcome(index, &theirs, common, ptime_ms, local.direction);
     outcome.keys = protection.keys();
+    outcome.rtcp_mux = rtcp_mux;
     Ok((describe(local, lines, times), outcome))
 }
 
@@ -184,6 +195,7 @@ pub fn accept_answer(
     let mut outcome = outcome(index, &Side::of(answer, index), pairs, ptime_ms, offer.direction(index));
     outcome.receive.extend(own_numbers);
     outcome.keys = protection.keys();
+    outcome.rtcp_mux = muxes(ours) && muxes(theirs);
     Ok(outcome)
 }
 
@@ -253,6 +265,11 @@ fn rtcp_address(remote: SocketAddr, announced: Option<&str>) -> Option<SocketAdd
     Some(SocketAddr::new(ip, port))
 }
 
+/// RFC 5761 section 5.1.1.
+fn muxes(media: &Media) -> bool {
+    media.attribute(RTCP_MUX).is_some()
+}
+
 /// What both want, seen from us.
 fn meet(ours: Direction, theirs: Direction) -> Direction {
     Direction::new(ours.sends() && theirs.receives(), ours.receives() && theirs.sends())
@@ -284,6 +301,7 @@ fn outcome(
         direction: Direction::new(agreed.sends() && !theirs.held, agreed.receives()),
         keys: None,
         remote_ssrc: theirs.ssrc,
+        rtcp_mux: false,
     }
 }
 
@@ -409,6 +427,9 @@ fn audio_media(local: &LocalMedia, codecs: &[PayloadFormat], direction: Directio
     if let Some(ssrc) = local.ssrc {
         // The CNAME lasts as long as the session and says nothing about us (RFC 7022).
         attributes.push(Attribute::new("ssrc", &format!("{ssrc} cname:{:x}", local.session_id)));
+    }
+    if local.rtcp_mux {
+        attributes.push(Attribute::flag(RTCP_MUX));
     }
     Media {
         kind: "audio".into(),

@@ -104,6 +104,7 @@ impl Media {
         let keying = self.keying.get_or_insert_with(generate).clone();
         Some(LocalMedia {
             keying,
+            rtcp_mux: base.config.rtcp_mux,
             address: self.local?,
             codecs: base.codecs.clone(),
             ptime_ms: base.config.ptime_ms,
@@ -223,6 +224,7 @@ fn stream_of(outcome: Negotiated) -> Option<StreamConfig> {
         direction: outcome.direction,
         srtp: outcome.keys,
         remote_ssrc: outcome.remote_ssrc,
+        rtcp_mux: outcome.rtcp_mux,
     })
 }
 
@@ -246,6 +248,7 @@ pub(in crate::ua) fn check_offer(
         version: 0,
         keying: Keying::generate(srtp, &base.config.srtp_suites, base.rng.as_mut()),
         ssrc: None,
+        rtcp_mux: base.config.rtcp_mux,
     };
     let (_, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
     Ok(outcome.remote.map(|r| r.ip()))

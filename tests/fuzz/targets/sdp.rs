@@ -26,6 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         version: 1,
         keying: Keying::generate(SrtpMode::Optional, &Profile::ALL, &mut SeededRng::new(3)),
         ssrc: None,
+        rtcp_mux: false,
     };
     if let Ok((ours, outcome)) = answer(&local, &read) {
         assert_eq!(ours.media.len(), read.media.len());
