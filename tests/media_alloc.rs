@@ -140,6 +140,7 @@ fn stream(remote: SocketAddr, ssrc: u32) -> RtpStreamConfig {
             sending: true,
             receiving: true,
             srtp: None,
+            rtcp_mux: false,
         },
         ssrc: Some(ssrc),
         first_sequence: None,

@@ -73,6 +73,7 @@ fn end(seed: u64, remote: Option<SocketAddr>, ssrc: u32) -> End {
             sending: true,
             receiving: true,
             srtp: None,
+            rtcp_mux: false,
         },
         ssrc: Some(ssrc),
         first_sequence: None,

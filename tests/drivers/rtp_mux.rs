@@ -45,6 +45,7 @@ fn config(n: u8) -> RtpStreamConfig {
             sending: true,
             receiving: true,
             srtp: None,
+            rtcp_mux: false,
         },
         ssrc: None,
         first_sequence: None,
