@@ -93,6 +93,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "rtp_session_info",
         "rtp_mux",
         "sync_group",
+        "dtmf_tone",
         "codec",
         "wav",
     ];

@@ -1250,6 +1250,11 @@ typedef struct voip_codec voip_codec;
 typedef struct voip_config voip_config;
 
 /**
+ * A detector of keys in sound. The host frees it with `voip_dtmf_detector_free`.
+ */
+typedef struct voip_dtmf_detector voip_dtmf_detector;
+
+/**
  * A buffer of sound by timestamps. The host frees it with `voip_pcm_buffer_free`.
  */
 typedef struct voip_pcm_buffer voip_pcm_buffer;
@@ -8655,6 +8660,103 @@ voip_status voip_sync_group_get_skew(voip_sync_group *group,
 voip_status voip_sync_group_get_stats(voip_sync_group *group,
                                       uint32_t stream,
                                       voip_sync_stats *stats);
+
+/**
+ * Makes a detector of one channel's keys.
+ *
+ * @param rate of the sound, 8000 to 48000 Hz.
+ * @param least_ms the shortest tone, 40 to 10000; 0: 40. What lasts less than 24 ms is never a key.
+ * @param out gets the handle; free it with `voip_dtmf_detector_free`.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _RANGE, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_dtmf_detector_new(uint32_t rate, uint32_t least_ms, voip_dtmf_detector **out);
+
+/**
+ * Frees a detector.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE.
+ * Since: 0.1.0
+ */
+voip_status voip_dtmf_detector_free(voip_dtmf_detector *detector);
+
+/**
+ * Looks at the next frames, in pieces of any length. A key is told once, when it has lasted long enough; the frequencies may
+ * be off by 1.5 %, the high tone 6 dB above and 8 dB below the low one. Keys that do not fit wait for the next call, 256 at
+ * most.
+ *
+ * @param pcm signed 16 bit, one channel.
+ * @param frames how many; 0 only takes keys that wait.
+ * @param keys gets 0-9 * # A-D and a NUL.
+ * @param len bytes of keys, 2 or more.
+ * @param count gets how many keys; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY). Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _RANGE, _BUFFER_TOO_SMALL (len is below 2), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_dtmf_detector_process(voip_dtmf_detector *detector,
+                                       const int16_t *pcm,
+                                       size_t frames,
+                                       char *keys,
+                                       size_t len,
+                                       size_t *count);
+
+/**
+ * Tells the key that was found last, and when it was heard.
+ *
+ * @param key gets it, in ASCII; may be NULL.
+ * @param began_ms gets when it began, in ms of sound since the detector was made; may be NULL.
+ * @param duration_ms gets how long it has lasted, to within a few ms; may be NULL.
+ * @param over gets 0 while it lasts; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _STATE (none was found yet), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_dtmf_detector_get_last(voip_dtmf_detector *detector,
+                                        char *key,
+                                        uint64_t *began_ms,
+                                        uint32_t *duration_ms,
+                                        int32_t *over);
+
+/**
+ * Makes keys as tones: each with silence behind it.
+ *
+ * @param keys 0-9 * # A-D, at most 256.
+ * @param rate of the sound, 8000 to 48000 Hz.
+ * @param tone_ms of each, 1 to 10000; 0: 100.
+ * @param gap_ms behind each, 1 to 10000; 0: 80.
+ * @param level peak of each of the two tones, 1 to 16383; 0: 10362, which is -10 dB of full scale.
+ * @param pcm gets signed 16 bit, one channel; NULL asks how many frames it takes.
+ * @param frames that pcm has room for.
+ * @param needed gets how many frames they are; may be NULL if pcm is not.
+ *
+ * Thread: any. Real-time safe.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_dtmf_tone_write(const char *keys,
+                                 uint32_t rate,
+                                 uint32_t tone_ms,
+                                 uint32_t gap_ms,
+                                 int32_t level,
+                                 int16_t *pcm,
+                                 size_t frames,
+                                 size_t *needed);
 
 /**
  * Counts the codecs of this build.
