@@ -4463,8 +4463,8 @@ voip_status voip_phone_dial(voip_phone *phone,
  * @param target `sip:bob@192.0.2.1:5062`, `bob@example.com`, or with an account just `bob` or a number.
  * @param content_type of the body; NULL: `text/plain;charset=UTF-8`.
  * @param body the bytes; copied. May be NULL if len is 0.
- * @param len how many, at most 1300. RFC 3428 allows no larger request over UDP, and the headers count: what is
- *   too large with them ends as 513 without being sent.
+ * @param len how many, at most 1300 (RFC 3428 section 8). What is too large for a datagram with its headers goes over
+ *   TCP (RFC 3261 section 18.1.1).
  * @param id gets the number that `on_message_result` names, before that can come; may be NULL.
  *
  * Thread: any.
