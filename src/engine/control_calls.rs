@@ -234,10 +234,9 @@ impl Control {
         Ok(StreamOpened { local, ssrc })
     }
 
-    fn own_path(&self, bind: IpAddr) -> Result<(Path, u16), Error> {
-        let mut rng = clock::OsRng::new();
+    fn own_path(&mut self, bind: IpAddr) -> Result<(Path, u16), Error> {
         let open = |port| udp::open((bind, port).into(), RTP_BUFFER_BYTES);
-        let (socket, lease) = self.shared.ports.open(&mut rng, open)?;
+        let (socket, lease) = self.shared.ports.open(&mut self.rng, open)?;
         let port = lease.port();
         Ok((Path::Own { socket, lease }, port))
     }
@@ -267,7 +266,7 @@ impl Control {
     fn add_incoming(&mut self, id: CallId) {
         let format = self.shared.config.audio;
         let config = session_config(&self.shared.config, format.rate);
-        let (session, audio) = Session::new(config, &mut clock::OsRng::new(), clock::now());
+        let (session, audio) = Session::new(config, &mut self.rng, clock::now());
         let call = Call::new(id, self.shared.link.clone(), format, audio);
         self.calls.add(call, session);
     }
@@ -335,7 +334,7 @@ impl Control {
     }
 
     fn push(&self, call: Option<Call>, kind: EventKind) {
-        self.shared.link.dispatcher.push(Event { call, kind });
+        self.shared.link.dispatcher.queue(Event { call, kind });
     }
 
     fn incoming(&mut self, id: CallId, info: ua::CallInfo) {

@@ -1,4 +1,4 @@
-//! Descriptors that threads wake each other with (eventfd) and that keep exact deadlines (timerfd).
+//! Descriptors that threads wake each other with (eventfd), and how many of all kinds there may be.
 
 use super::clock;
 use super::error::{Error, Result};
@@ -43,7 +43,7 @@ impl AsRawFd for EventFd {
     }
 }
 
-/// Wakes a thread that polls; many wakes before it looks cost one write.
+/// Wakes a thread that polls for edges; many wakes before it looks cost one write, and looking costs nothing.
 #[derive(Debug)]
 pub struct Wake {
     fd: EventFd,
@@ -59,9 +59,9 @@ impl Wake {
             self.fd.set();
         }
     }
-    /// To be called before the queues are read, so that what comes later wakes again.
+    /// To be called before the queues are read, so that what comes later wakes again. The descriptor stays readable:
+    /// each write is an edge of its own, and the sum of all that will ever be written fits.
     pub fn clear(&self) {
-        self.fd.clear();
         self.pending.store(false, Ordering::SeqCst);
     }
 }
@@ -138,6 +138,7 @@ pub fn readable(fd: RawFd, timeout_ms: i32) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::epoll::{Epoll, Ready};
     use super::*;
     use std::time::Duration;
 
@@ -153,15 +154,21 @@ mod tests {
     }
 
     #[test]
-    fn a_wake_is_readable_until_cleared_and_wakes_again_afterwards() {
-        let wake = Wake::new().unwrap();
-        assert!(!readable(wake.as_raw_fd(), 0));
-        wake.wake();
-        wake.wake();
-        assert!(readable(wake.as_raw_fd(), 0));
-        wake.clear();
-        assert!(!readable(wake.as_raw_fd(), 0));
-        wake.wake();
-        assert!(readable(wake.as_raw_fd(), 0));
+    fn a_wake_is_an_edge_of_its_own_after_each_look_and_none_before() {
+        let (wake, epoll, mut ready) = (Wake::new().unwrap(), Epoll::new().unwrap(), Ready::new(4));
+        epoll.add(wake.as_raw_fd(), 7).unwrap();
+        let mut edges = || {
+            epoll.wait(&mut ready, Some(Duration::ZERO)).unwrap();
+            ready.len()
+        };
+        assert_eq!(edges(), 0);
+        for _ in 0..3 {
+            wake.wake();
+            wake.wake();
+            assert_eq!((edges(), edges()), (1, 0));
+            wake.wake();
+            assert_eq!(edges(), 0, "it was woken already and has not looked");
+            wake.clear();
+        }
     }
 }

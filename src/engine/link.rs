@@ -10,7 +10,7 @@ use super::recorder::Recorder;
 use super::worker::MediaOp;
 use crate::media::Session;
 use crate::ua::{AccountId, CallId, Command, DialOptions, QueryId};
-use crossbeam_channel::{bounded, Receiver, Sender, TrySendError};
+use crossbeam_channel::{unbounded, Receiver, Sender};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -56,6 +56,8 @@ pub struct Dial {
 
 pub struct Link {
     sender: Sender<ToControl>,
+    /// Commands that may wait. The channel itself takes memory only for what is in it.
+    capacity: usize,
     pub receiver: Receiver<ToControl>,
     pub wake: Wake,
     /// False before the start and from the moment that the control thread takes no more commands.
@@ -71,9 +73,10 @@ pub struct Link {
 
 impl Link {
     pub fn new(capacity: usize, dispatcher: Dispatcher, config: &PhoneConfig) -> Result<Link> {
-        let (sender, receiver) = bounded(capacity);
+        let (sender, receiver) = unbounded();
         Ok(Link {
             sender,
+            capacity,
             receiver,
             wake: Wake::new()?,
             running: AtomicBool::new(false),
@@ -100,22 +103,19 @@ impl Link {
         if !self.running.load(Ordering::SeqCst) {
             return Err(not_running());
         }
-        match self.sender.try_send(message) {
-            Ok(()) => {
-                self.wake.wake();
-                Ok(())
-            }
-            Err(TrySendError::Full(_)) => {
-                self.counters.commands_refused.add(1);
-                Err(Error::new(ErrorKind::Limit, "too many commands are waiting for the control thread"))
-            }
-            Err(TrySendError::Disconnected(_)) => Err(not_running()),
+        // Threads that race here may each add one beyond it.
+        if self.sender.len() >= self.capacity {
+            self.counters.commands_refused.add(1);
+            return Err(Error::new(ErrorKind::Limit, "too many commands are waiting for the control thread"));
         }
+        self.sender.send(message).map_err(|_| not_running())?;
+        self.wake.wake();
+        Ok(())
     }
 
-    /// For what must not be refused: waits for room, which the control thread makes without waiting for anybody.
+    /// For what must not be refused, and is rare.
     pub fn post_urgent(&self, message: ToControl) {
-        if self.sender.send_timeout(message, Duration::from_secs(2)).is_err() {
+        if self.sender.send(message).is_err() {
             log::error!(target: "voip::engine", "the control thread takes no commands");
         }
         self.wake.wake();

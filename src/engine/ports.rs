@@ -11,13 +11,8 @@ pub struct PortPool {
     first: u16,
     /// How many even ports the range has.
     count: u32,
-    used: Mutex<Used>,
-}
-
-#[derive(Debug)]
-struct Used {
-    bits: Vec<u64>,
-    count: usize,
+    /// Those that nobody has, by their place in the range, in no order.
+    free: Mutex<Vec<u16>>,
 }
 
 /// A port that nobody else of this phone has; given back when dropped.
@@ -36,32 +31,27 @@ impl PortPool {
             return Err(Error::new(ErrorKind::Range, format!("rtp ports {low} to {high} hold no even port")));
         }
         let count = (last - first) / 2 + 1;
-        let bits = vec![0; count.div_ceil(64) as usize];
-        Ok(Arc::new(PortPool { first: first as u16, count, used: Mutex::new(Used { bits, count: 0 }) }))
+        let free = (0..=u16::MAX).take(count as usize).collect();
+        Ok(Arc::new(PortPool { first: first as u16, count, free: Mutex::new(free) }))
     }
 
     pub fn in_use(&self) -> usize {
-        self.lock().count
+        (self.count as usize).saturating_sub(self.lock().len())
     }
 
-    /// Walks the range once from a random place until `bind` succeeds. Ports that others hold are passed over.
+    /// Takes ports at random until `bind` succeeds: one, unless strangers hold some of the range. Each is tried once.
     pub fn open<T>(
         self: &Arc<PortPool>,
         rng: &mut dyn Rng,
         mut bind: impl FnMut(u16) -> io::Result<T>,
     ) -> Result<(T, PortLease)> {
-        let start = rng.below(u64::from(self.count)) as u32;
-        for step in 0..self.count {
-            let index = (start + step) % self.count;
-            if !self.take(index) {
-                continue;
-            }
-            let port = self.first + (index as u16) * 2;
-            let lease = PortLease { pool: self.clone(), port };
-            match bind(port) {
+        // Given back when they are dropped.
+        let mut passed_over = Vec::new();
+        while let Some(lease) = self.take(rng) {
+            match bind(lease.port) {
                 Ok(opened) => return Ok((opened, lease)),
-                Err(e) if e.kind() == io::ErrorKind::AddrInUse => {}
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {}
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse => passed_over.push(lease),
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => passed_over.push(lease),
                 Err(e) => return Err(Error::system("opening an rtp port", &e)),
             }
         }
@@ -69,29 +59,23 @@ impl PortPool {
         Err(Error::new(ErrorKind::NoPorts, format!("no free rtp port from {} to {last}", self.first)))
     }
 
-    fn take(&self, index: u32) -> bool {
-        let mut used = self.lock();
-        let Some(word) = used.bits.get_mut((index / 64) as usize) else { return false };
-        let bit = 1 << (index % 64);
-        if *word & bit != 0 {
-            return false;
+    fn take(self: &Arc<PortPool>, rng: &mut dyn Rng) -> Option<PortLease> {
+        let mut free = self.lock();
+        let place = rng.below(free.len() as u64) as usize;
+        if place >= free.len() {
+            return None;
         }
-        *word |= bit;
-        used.count += 1;
-        true
+        let port = self.first + free.swap_remove(place) * 2;
+        drop(free);
+        Some(PortLease { pool: self.clone(), port })
     }
 
     fn give_back(&self, port: u16) {
-        let index = u32::from(port - self.first) / 2;
-        let mut used = self.lock();
-        if let Some(word) = used.bits.get_mut((index / 64) as usize) {
-            *word &= !(1 << (index % 64));
-            used.count = used.count.saturating_sub(1);
-        }
+        self.lock().push((port - self.first) / 2);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Used> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<u16>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

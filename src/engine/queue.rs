@@ -26,6 +26,8 @@ pub struct Dispatcher {
     id: u64,
     events: Mutex<VecDeque<Event>>,
     bound: usize,
+    /// Something was queued since the last wake-up.
+    unannounced: AtomicBool,
     dropped: AtomicU64,
     /// Notified for each event, when the right to deliver is free again, and at the end.
     signal: Signal,
@@ -46,6 +48,7 @@ impl Dispatcher {
             id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
             events: Mutex::new(VecDeque::new()),
             bound,
+            unannounced: AtomicBool::new(false),
             dropped: AtomicU64::new(0),
             signal: Signal::new(),
             fd: if with_fd { Some(EventFd::new()?) } else { None },
@@ -83,30 +86,36 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Queues an event. One that may be lost is lost when the queue is full, and counted.
+    /// Queues an event and wakes who delivers. One that may be lost is lost when the queue is full, and counted.
     pub fn push(&self, event: Event) {
+        self.queue(event);
+        self.announce_queued();
+    }
+
+    /// As `push`, but nobody is woken before `announce_queued`: many events then cost one wake-up.
+    pub fn queue(&self, event: Event) {
         if !self.listening.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire) {
             return;
         }
-        let was_empty = {
+        {
             let mut events = lock(&self.events);
             if events.len() >= self.bound && event.may_be_dropped() {
                 self.dropped.fetch_add(1, Ordering::Relaxed);
                 return;
             }
             events.push_back(event);
-            events.len() == 1
-        };
-        if was_empty {
-            self.announce();
         }
-        self.signal.notify();
+        self.unannounced.store(true, Ordering::Release);
     }
 
-    fn announce(&self) {
+    pub fn announce_queued(&self) {
+        if !self.unannounced.swap(false, Ordering::AcqRel) {
+            return;
+        }
         if let Some(fd) = &self.fd {
             fd.set();
         }
+        self.signal.notify();
     }
 
     fn pop(&self) -> Option<Event> {

@@ -26,6 +26,8 @@ pub(super) struct Account {
     removing: bool,
     /// Where the last request went.
     reached: Option<core::net::IpAddr>,
+    /// Counted in `busy`.
+    busy: bool,
 }
 
 /// All accounts, in the order of their ids.
@@ -34,6 +36,8 @@ pub(super) struct Accounts {
     by_id: BTreeMap<AccountId, Account>,
     /// User part of the AOR, for incoming calls.
     by_user: HashMap<Box<str>, Vec<AccountId>>,
+    /// How many have business with their registrars.
+    busy: usize,
 }
 
 impl Accounts {
@@ -48,7 +52,7 @@ impl Accounts {
     }
     /// Does any account still have business with its registrar?
     pub fn are_quiet(&self) -> bool {
-        self.by_id.values().all(|a| !a.registration.is_bound() && a.registration.next_deadline().is_none())
+        self.busy == 0
     }
 
     pub fn add(&mut self, base: &mut Base, id: AccountId, config: AccountConfig) -> Result<(), UaError> {
@@ -77,12 +81,14 @@ impl Accounts {
             alarm: None,
             removing: false,
             reached: None,
+            busy: false,
         };
         self.by_id.insert(id, account);
         Ok(())
     }
     fn forget(&mut self, base: &mut Base, id: AccountId) {
         let Some(account) = self.by_id.remove(&id) else { return };
+        self.busy -= usize::from(account.busy);
         if let Some((query, _)) = account.waiting {
             base.queries.remove(&query);
         }
@@ -96,8 +102,10 @@ impl Accounts {
 
     /// The account that an incoming request is for: by the user of the Request-URI, then by the domain of To.
     pub fn for_request(&self, message: &Message) -> Option<AccountId> {
-        let uri = message.request_uri().ok()?;
-        let ids = self.by_user.get(uri.user.as_deref()?)?;
+        if self.by_user.is_empty() {
+            return None;
+        }
+        let ids = self.by_user.get(message.request_uri_ref().ok()?.user?)?;
         let domain = message.to().ok().map(|to| to.uri.host);
         let same = |id: &&AccountId| match (&domain, self.get(**id)) {
             (Some(Host::Name(name)), Some(a)) => name.eq_ignore_ascii_case(&a.config.server),
@@ -230,6 +238,11 @@ impl Accounts {
         }
         let Some(account) = self.by_id.get_mut(&id) else { return };
         let next = account.registration.next_deadline();
+        let busy = next.is_some() || account.registration.is_bound();
+        if busy != account.busy {
+            account.busy = busy;
+            self.busy = if busy { self.busy + 1 } else { self.busy - 1 };
+        }
         if account.removing && next.is_none() {
             self.forget(base, id);
             return base.event(Event::AccountRemoved { account: id });

@@ -7,7 +7,7 @@ use super::account::{is_usable_proxy, Accounts};
 use super::api::*;
 use super::base::{Alarm, Asker, Base, Cx, Owner, Queued};
 use super::call::incoming::Invitation;
-use super::call::media::{check_offer, MediaError};
+use super::call::media::{MediaError, Offer};
 use super::call::{acknowledge_and_end, end, is_secure, Call, Order};
 use super::ended::Ended;
 use super::hop::transport_of;
@@ -588,17 +588,18 @@ impl Agent {
         }
         let account = self.accounts.for_request(message);
         let srtp = self.srtp_of(account);
-        let media_hint = match message.body() {
-            [] => None,
-            body if is_sdp(message) => match check_offer(&mut self.base, srtp, body) {
-                Ok(hint) => hint,
-                Err(error) => return self.refuse_offer(now, key, error),
-            },
-            _ => None,
+        let has_offer = !message.body().is_empty() && is_sdp(message);
+        let offer = has_offer.then(|| {
+            let offer = Offer::read(message.body())?;
+            offer.check(&mut self.base, srtp).map(|hint| (offer, hint))
+        });
+        let (offer, media_hint) = match offer.transpose() {
+            Ok(offer) => offer.map_or((None, None), |(offer, hint)| (Some(offer), hint)),
+            Err(error) => return self.refuse_offer(now, key, error),
         };
         let id = CallId(self.next_call);
-        let invitation = Invitation { id, account, server: key, message, source, srtp };
-        self.add_incoming(now, &invitation, media_hint);
+        let invitation = Invitation { id, account, server: key, message, offer, source, srtp };
+        self.add_incoming(now, invitation, media_hint);
     }
     fn refuse_offer(&mut self, now: Time, key: ServerKey, error: MediaError) {
         let tag = self.base.tag();
@@ -606,13 +607,8 @@ impl Agent {
         let warning = format!("305 {agent} \"Incompatible media format\"");
         self.base.reply(now, key, error.status(), None, &tag, |b| b.header(HeaderName::Warning, &warning));
     }
-    fn add_incoming(
-        &mut self,
-        now: Time,
-        invitation: &Invitation<'_>,
-        media_hint: Option<core::net::IpAddr>,
-    ) {
-        let Invitation { id, server, source, .. } = *invitation;
+    fn add_incoming(&mut self, now: Time, invitation: Invitation<'_>, media_hint: Option<core::net::IpAddr>) {
+        let Invitation { id, server, source, .. } = invitation;
         let Some(call) = Call::incoming(&mut self.base, invitation) else {
             return self.refuse(now, server, 400);
         };
@@ -647,8 +643,10 @@ impl Agent {
         Ok(())
     }
     fn check_stopped(&mut self) {
-        let quiet = self.calls.is_empty() && self.messages.is_empty() && self.accounts.are_quiet();
-        if self.stopping.is_some() && !self.stopped && quiet {
+        if self.stopping.is_none() || self.stopped {
+            return;
+        }
+        if self.calls.is_empty() && self.messages.is_empty() && self.accounts.are_quiet() {
             self.finish_stop();
         }
     }

@@ -101,8 +101,9 @@ fn a_flood_of_strangers_fills_no_table_beyond_its_bound() {
         world.run_for(Duration::from_micros(500));
         let stats = host.borrow().agent.stats();
         assert!(stats.calls <= 50, "seed {seed}: {stats:?}");
+        // 200 under way, and eight times as many that are finished and wait for their last timers.
         assert!(
-            stats.server_transactions <= 200 && stats.client_transactions <= 200,
+            stats.server_transactions <= 200 * 9 && stats.client_transactions <= 200,
             "seed {seed}: {stats:?}"
         );
     }

@@ -11,5 +11,5 @@ pub mod parse;
 pub mod session;
 
 pub use keying::{Keying, SrtpMode};
-pub use negotiate::{accept_answer, answer, offer, LocalMedia, NegotiateError, Negotiated};
+pub use negotiate::{accept_answer, answer, check_offer, offer, LocalMedia, NegotiateError, Negotiated};
 pub use session::{Attribute, Connection, Direction, Media, Origin, SessionDescription};

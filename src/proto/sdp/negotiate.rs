@@ -166,6 +166,14 @@ fn choose(local: &LocalMedia, offer: &SessionDescription) -> Result<Chosen, Nego
     found
 }
 
+/// Would [`answer`] find a stream? Where it would send to.
+pub fn check_offer(
+    local: &LocalMedia,
+    offer: &SessionDescription,
+) -> Result<Option<SocketAddr>, NegotiateError> {
+    Ok(Side::of(offer, choose(local, offer)?.index).remote)
+}
+
 /// Takes the peer's answer to our offer.
 pub fn accept_answer(
     local: &LocalMedia,

@@ -6,6 +6,7 @@
 
 use super::session::{Attribute, Connection, Media, Origin, SessionDescription};
 use crate::proto::sip::ParseError;
+use std::borrow::Cow;
 
 /// Longest description.
 pub const MAX_BYTES: usize = 65_535;
@@ -46,14 +47,19 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SessionDescription, ParseError> {
 /// Lines that hold anything, with their offsets.
 fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut offset = 0;
-    bytes.split(|&b| b == b'\n' || b == b'\r').filter_map(move |line| {
+    core::iter::from_fn(move || loop {
+        let rest = bytes.get(offset..).filter(|rest| !rest.is_empty())?;
         let at = offset;
-        offset += line.len() + 1;
-        (!line.trim_ascii().is_empty()).then_some((at, line))
+        let len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        offset += len + 1;
+        let line = rest.get(..len).unwrap_or_default();
+        if !line.iter().all(u8::is_ascii_whitespace) {
+            return Some((at, line));
+        }
     })
 }
 
-fn split_line(offset: usize, line: &[u8]) -> Result<(char, String), ParseError> {
+fn split_line(offset: usize, line: &[u8]) -> Result<(char, Cow<'_, str>), ParseError> {
     let (letter, value) = match line {
         [letter, b'=', value @ ..] if letter.is_ascii_alphabetic() => (*letter, value),
         _ => return Err(ParseError { offset, expected: "a letter and an equals sign" }),
@@ -61,7 +67,11 @@ fn split_line(offset: usize, line: &[u8]) -> Result<(char, String), ParseError> 
     if let Some(at) = memchr::memchr(0, value) {
         return Err(ParseError { offset: offset + 2 + at, expected: "text without nul" });
     }
-    Ok((char::from(letter), String::from_utf8_lossy(value).into_owned()))
+    let value = match core::str::from_utf8(value) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(value),
+    };
+    Ok((char::from(letter), value))
 }
 
 #[derive(Default)]
@@ -100,8 +110,13 @@ impl Parser {
         if self.origin.is_some() {
             return Err(ParseError { offset, expected: "one o= line" });
         }
-        let fields: Vec<&str> = value.split_ascii_whitespace().collect();
-        let [username, session_id, version, network, kind, address] = fields[..] else {
+        let mut fields = value.split_ascii_whitespace();
+        let six = [(); 6].map(|()| fields.next());
+        let (
+            [Some(username), Some(session_id), Some(version), Some(network), Some(kind), Some(address)],
+            None,
+        ) = (six, fields.next())
+        else {
             return Err(ParseError { offset, expected: "six fields in the o= line" });
         };
         self.origin = Some(Origin {
@@ -148,8 +163,8 @@ impl Parser {
         if self.attribute_count > MAX_ATTRIBUTES {
             return Err(ParseError { offset, expected: "at most 1024 attributes" });
         }
-        let attribute = match value.split_once(':') {
-            Some((name, value)) => Attribute::new(name.trim(), value.trim()),
+        let attribute = match memchr::memchr(b':', value.as_bytes()) {
+            Some(colon) => Attribute::new(value[..colon].trim(), value[colon + 1..].trim()),
             None => Attribute::flag(value.trim()),
         };
         match self.media.last_mut() {
@@ -174,7 +189,8 @@ impl Parser {
         let (Some(port), Some(port_count)) = (port, port_count) else {
             return Err(ParseError { offset, expected: "a port of 0 to 65535" });
         };
-        let formats: Vec<Box<str>> = fields.take(MAX_FORMATS + 1).map(Box::from).collect();
+        let mut formats: Vec<Box<str>> = Vec::with_capacity(8);
+        formats.extend(fields.take(MAX_FORMATS + 1).map(Box::<str>::from));
         if formats.len() > MAX_FORMATS {
             return Err(ParseError { offset, expected: "at most 128 formats" });
         }
@@ -185,7 +201,8 @@ impl Parser {
             protocol: protocol.into(),
             formats,
             connection: None,
-            attributes: Vec::new(),
+            // As many as most have.
+            attributes: Vec::with_capacity(8),
             other_lines: Vec::new(),
         });
         Ok(())

@@ -2,7 +2,8 @@
 //!
 //! Owned by a call or a subscription, which drives it with the messages that matched. Nothing here sends.
 
-use super::{HeaderName, Message, Method, NameAddr, RequestBuilder, Uri};
+use super::message::NameAddrRef;
+use super::{text, HeaderName, Message, Method, NameAddr, RequestBuilder, Uri};
 
 /// More Record-Route values than this and the dialog is refused: no real path has as many hops, and each
 /// of our requests would carry them all.
@@ -39,7 +40,7 @@ impl Dialog {
         if early && response.to_tag().is_none() {
             return None;
         }
-        let remote_target = match response.contacts().into_iter().next() {
+        let remote_target = match response.contact_ref() {
             Some(contact) => target_text(&contact),
             // A provisional response needs no Contact; a 2xx without one gets our requests where the INVITE went.
             None => request.request_uri_text().into(),
@@ -69,7 +70,7 @@ impl Dialog {
             remote_party: without_tag(request.header(HeaderName::From)?),
             local_cseq: 0,
             remote_cseq: Some(request.cseq()),
-            remote_target: target_text(request.contacts().first()?),
+            remote_target: target_text(&request.contact_ref()?),
             route_set: record_routes(request)?,
             early: true,
         })
@@ -100,8 +101,8 @@ impl Dialog {
 
     /// Target refresh (re-INVITE, UPDATE and their 2xx).
     pub fn refresh_target(&mut self, message: &Message) {
-        if let Some(contact) = message.contacts().first() {
-            self.remote_target = target_text(contact);
+        if let Some(contact) = message.contact_ref() {
+            self.remote_target = target_text(&contact);
         }
     }
 
@@ -146,7 +147,7 @@ impl Dialog {
 
     /// Request-URI and Route values (12.2.1.1).
     fn routing(&self) -> (Box<str>, Vec<Box<str>>) {
-        let Some(first) = self.route_set.first().and_then(|r| NameAddr::parse(r).ok()) else {
+        let Some(first) = self.route_set.first().and_then(|r| NameAddrRef::parse(r).ok()) else {
             return (self.remote_target.clone(), Vec::new());
         };
         if first.uri.has_param("lr") {
@@ -173,10 +174,10 @@ fn uac_route_set(response: &Message) -> Option<Vec<Box<str>>> {
 }
 
 /// The URI as it may stand in a Request-URI: without headers and `method` (RFC 3261 section 19.1.1, table 1).
-fn target_text(address: &NameAddr) -> Box<str> {
-    let text = match &address.uri.headers {
-        Some(headers) => address.uri_text.strip_suffix(&**headers).unwrap_or(&address.uri_text),
-        None => &address.uri_text,
+fn target_text(address: &NameAddrRef<'_>) -> Box<str> {
+    let text = match address.uri.headers {
+        Some(headers) => address.uri_text.strip_suffix(headers).unwrap_or(address.uri_text),
+        None => address.uri_text,
     };
     let text = text.strip_suffix('?').unwrap_or(text);
     if !address.uri.has_param("method") {
@@ -194,6 +195,9 @@ fn target_text(address: &NameAddr) -> Box<str> {
 
 /// A From or To value without its tag; all else as it was written.
 fn without_tag(value: &str) -> Box<str> {
+    if !text::has_raw_param(value, "tag") {
+        return value.trim_end().into();
+    }
     let mut kept = String::with_capacity(value.len());
     for (i, part) in split_params(value).into_iter().enumerate() {
         let name = part.split('=').next().unwrap_or_default().trim();

@@ -35,7 +35,11 @@ pub(crate) fn is_token(text: &str) -> bool {
 
 /// Without the linear white space around it.
 pub(crate) fn trim(text: &str) -> &str {
-    text.trim_matches(is_lws)
+    let solid = |b: &u8| !is_lws(char::from(*b));
+    let bytes = text.as_bytes();
+    let Some(start) = bytes.iter().position(solid) else { return "" };
+    let end = bytes.iter().rposition(solid).map_or(start, |last| last + 1);
+    &text[start..end]
 }
 
 pub(crate) fn is_lws(c: char) -> bool {
@@ -54,7 +58,11 @@ pub(crate) fn offset_in(whole: &str, part: &str) -> usize {
 /// The first `wanted` that stands outside of quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
-    memchr::memchr(wanted, bytes)?;
+    let first = memchr::memchr(wanted, bytes)?;
+    // Mostly nothing before it opens anything.
+    if memchr::memchr2(b'"', b'<', &bytes[..first]).is_none() {
+        return Some(first);
+    }
     let (mut quoted, mut angled, mut i) = (false, false, 0);
     while let Some(&b) = bytes.get(i) {
         match b {
@@ -143,42 +151,67 @@ pub(crate) fn push_quoted(out: &mut String, text: &str) {
 /// `;name=value;name` (empty text: none). Empty parameters are refused (RFC 4475 section 3.1.2.1).
 pub(crate) fn parse_params(text: &str) -> Result<Params, ParseError> {
     let mut params = Params::new();
-    let mut rest = trim(text);
+    each_param(text, |name, value| params.push((name.into(), value.map(owned_value))))?;
+    Ok(params)
+}
+
+/// The same checks, and nothing is kept.
+pub(crate) fn check_params(text: &str) -> Result<(), ParseError> {
+    each_param(text, |_, _| ())
+}
+
+fn owned_value(value: &str) -> Box<str> {
+    match value.starts_with('"') {
+        true => unquote(value).into(),
+        false => value.into(),
+    }
+}
+
+/// Names and values, these with their quotes.
+fn each_param<'a>(text: &'a str, mut take: impl FnMut(&'a str, Option<&'a str>)) -> Result<(), ParseError> {
+    let (mut rest, mut count) = (trim(text), 0);
     while !rest.is_empty() {
         let at = offset_in(text, rest);
         let Some(after) = rest.strip_prefix(';') else {
             return Err(error(at, "a semicolon before a parameter"));
         };
-        if params.len() == MAX_PARAMS {
+        if count == MAX_PARAMS {
             return Err(error(at, "at most 64 parameters"));
         }
         let end = find_outside(after, b';').unwrap_or(after.len());
-        params.push(parse_param(&after[..end]).map_err(|e| error(at + 1 + e.offset, e.expected))?);
+        let (name, value) = split_param(&after[..end]);
+        check_param(&after[..end], name, value).map_err(|e| error(at + 1 + e.offset, e.expected))?;
+        take(name, value);
+        count += 1;
         rest = &after[end..];
     }
-    Ok(params)
+    Ok(())
 }
 
-fn parse_param(text: &str) -> Result<(Box<str>, Option<Box<str>>), ParseError> {
-    let (name, value) = match text.split_once('=') {
-        Some((name, value)) => (trim(name), Some(trim(value))),
+/// Name and value, trimmed.
+fn split_param(text: &str) -> (&str, Option<&str>) {
+    match memchr::memchr(b'=', text.as_bytes()) {
+        Some(at) => (trim(&text[..at]), Some(trim(&text[at + 1..]))),
         None => (trim(text), None),
-    };
+    }
+}
+
+fn check_param(text: &str, name: &str, value: Option<&str>) -> Result<(), ParseError> {
     if !is_token(name) {
         return Err(error(0, "a parameter name"));
     }
-    let Some(value) = value else { return Ok((name.into(), None)) };
+    let Some(value) = value else { return Ok(()) };
     let at = offset_in(text, value);
     if value.starts_with('"') {
         if quoted_len(value) != Some(value.len()) {
             return Err(error(at, "a closing quote"));
         }
-        return Ok((name.into(), Some(unquote(value).into())));
+        return Ok(());
     }
     if value.bytes().any(|b| matches!(b, b' ' | b'\t' | b'"' | b'<' | b'>' | b',')) {
         return Err(error(at, "a parameter value without white space"));
     }
-    Ok((name.into(), Some(value.into())))
+    Ok(())
 }
 
 pub(crate) fn find_param<'a>(params: &'a Params, name: &str) -> Option<&'a Option<Box<str>>> {
@@ -212,9 +245,14 @@ pub(crate) fn raw_params(value: &str) -> impl Iterator<Item = &str> {
 /// The bare value of a parameter behind an address or a sent-by, found without building anything.
 pub(crate) fn raw_param<'a>(value: &'a str, name: &str) -> Option<&'a str> {
     raw_params(value).find_map(|param| {
-        let (n, value) = param.split_once('=')?;
-        trim(n).eq_ignore_ascii_case(name).then(|| trim(value)).filter(|value| !value.is_empty())
+        let (n, value) = split_param(param);
+        value.filter(|value| n.eq_ignore_ascii_case(name) && !value.is_empty())
     })
+}
+
+/// Is there a parameter of that name, with a value or without?
+pub(crate) fn has_raw_param(value: &str, name: &str) -> bool {
+    raw_params(value).any(|param| split_param(param).0.eq_ignore_ascii_case(name))
 }
 
 /// The tag of a From or To value.

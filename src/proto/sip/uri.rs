@@ -39,11 +39,28 @@ pub enum Host {
     Ip(IpAddr),
 }
 
+/// A host as it stands in a text.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HostRef<'a> {
+    /// As written.
+    Name(&'a str),
+    Ip(IpAddr),
+}
+
+impl HostRef<'_> {
+    pub(crate) fn own(self) -> Host {
+        match self {
+            HostRef::Name(name) => Host::Name(name.to_ascii_lowercase().into()),
+            HostRef::Ip(ip) => Host::Ip(ip),
+        }
+    }
+}
+
 impl Host {
     /// A name, an IPv4 address or an IPv6 reference in brackets.
     pub fn parse(text: &str) -> Result<Host, ParseError> {
         match parse_host_port(text)? {
-            (host, None) => Ok(host),
+            (host, None) => Ok(host.own()),
             (_, Some(_)) => Err(error(0, "a host without a port")),
         }
     }
@@ -78,19 +95,7 @@ pub struct Uri {
 
 impl Uri {
     pub fn parse(text: &str) -> Result<Uri, ParseError> {
-        if let Some(at) = text.bytes().position(|b| b <= b' ' || matches!(b, b'<' | b'>' | b'"' | 0x7f)) {
-            return Err(error(at, "a URI without white space, quotes or angle brackets"));
-        }
-        let colon = text.find(':').ok_or(error(0, "a URI scheme"))?;
-        let (name, rest) = (&text[..colon], &text[colon + 1..]);
-        let scheme = parse_scheme(name)?;
-        if rest.is_empty() {
-            return Err(error(colon + 1, "something after the scheme"));
-        }
-        match scheme {
-            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest).map_err(|e| e.shifted(colon + 1)),
-            scheme => parse_opaque(scheme, rest).map_err(|e| e.shifted(colon + 1)),
-        }
+        Ok(UriRef::parse(text)?.own())
     }
     /// The value of a parameter; None when it is missing or has no value.
     pub fn param(&self, name: &str) -> Option<&str> {
@@ -166,18 +171,93 @@ fn parse_scheme(name: &str) -> Result<Scheme, ParseError> {
     })
 }
 
+/// A checked URI as pieces of its text: nothing is copied.
+pub(crate) struct UriRef<'a> {
+    pub scheme: Scheme,
+    pub user: Option<&'a str>,
+    password: Option<&'a str>,
+    host: HostRef<'a>,
+    port: Option<u16>,
+    /// With the semicolon before the first.
+    params: &'a str,
+    pub headers: Option<&'a str>,
+    opaque: Option<&'a str>,
+}
+
+impl<'a> UriRef<'a> {
+    pub(crate) fn parse(text: &'a str) -> Result<UriRef<'a>, ParseError> {
+        if let Some(at) = text.bytes().position(|b| FORBIDDEN[usize::from(b)]) {
+            return Err(error(at, "a URI without white space, quotes or angle brackets"));
+        }
+        let colon = memchr::memchr(b':', text.as_bytes()).ok_or(error(0, "a URI scheme"))?;
+        let (name, rest) = (&text[..colon], &text[colon + 1..]);
+        let scheme = parse_scheme(name)?;
+        if rest.is_empty() {
+            return Err(error(colon + 1, "something after the scheme"));
+        }
+        match scheme {
+            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest).map_err(|e| e.shifted(colon + 1)),
+            scheme => parse_opaque(scheme, rest).map_err(|e| e.shifted(colon + 1)),
+        }
+    }
+
+    pub(crate) fn has_param(&self, name: &str) -> bool {
+        let mut found = false;
+        // Checked already.
+        let _ = each_uri_param(self.params, |known, _| found |= known.eq_ignore_ascii_case(name));
+        found
+    }
+    pub(crate) fn own(self) -> Uri {
+        let mut params = Params::new();
+        // Checked already.
+        let _ = each_uri_param(self.params, |name, value| {
+            params.push((name.into(), value.map(Box::from)));
+        });
+        Uri {
+            scheme: self.scheme,
+            user: self.user.map(Box::from),
+            password: self.password.map(Box::from),
+            host: self.host.own(),
+            port: self.port,
+            params,
+            headers: self.headers.map(Box::from),
+            opaque: self.opaque.map(Box::from),
+        }
+    }
+}
+
+/// White space, control characters and what stands around URIs.
+const FORBIDDEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i <= b' ' as usize {
+        table[i] = true;
+        i += 1;
+    }
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'"' as usize] = true;
+    table[0x7f] = true;
+    table
+};
+
+fn split_at(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = memchr::memchr(byte, text.as_bytes())?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
 /// Everything after `sip:`.
-fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
+fn parse_sip(scheme: Scheme, rest: &str) -> Result<UriRef<'_>, ParseError> {
     // `;`, `?` and `/` may stand in a user (RFC 4475 section 3.1.1.9), `@` nowhere but behind it.
-    let (user, password, after) = match rest.split_once('@') {
+    let (user, password, after) = match split_at(rest, b'@') {
         Some((userinfo, after)) => {
-            let (user, password) = match userinfo.split_once(':') {
-                Some((user, password)) => (user, Some(Box::from(password))),
+            let (user, password) = match split_at(userinfo, b':') {
+                Some((user, password)) => (user, Some(password)),
                 None => (userinfo, None),
             };
             // Some servers write `sip:@host` when they have no user to name.
             match (user.is_empty(), password) {
-                (false, password) => (Some(user.into()), password, after),
+                (false, password) => (Some(user), password, after),
                 (true, None) => (None, None, after),
                 (true, Some(_)) => return Err(error(0, "a user before the password")),
             }
@@ -185,61 +265,63 @@ fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
         None => (None, None, rest),
     };
     let base = rest.len() - after.len();
-    let (main, headers) = match after.split_once('?') {
-        Some((main, headers)) => (main, Some(headers.into())),
+    let (main, headers) = match split_at(after, b'?') {
+        Some((main, headers)) => (main, Some(headers)),
         None => (after, None),
     };
-    let host_end = main.find(';').unwrap_or(main.len());
+    let host_end = memchr::memchr(b';', main.as_bytes()).unwrap_or(main.len());
     let (host, port) = parse_host_port(&main[..host_end]).map_err(|e| e.shifted(base))?;
-    let params = parse_uri_params(&main[host_end..]).map_err(|e| e.shifted(base + host_end))?;
-    Ok(Uri { scheme, user, password, host, port, params, headers, opaque: None })
+    let params = &main[host_end..];
+    each_uri_param(params, |_, _| ()).map_err(|e| e.shifted(base + host_end))?;
+    Ok(UriRef { scheme, user, password, host, port, params, headers, opaque: None })
 }
 
-fn parse_opaque(scheme: Scheme, rest: &str) -> Result<Uri, ParseError> {
+fn parse_opaque(scheme: Scheme, rest: &str) -> Result<UriRef<'_>, ParseError> {
     let params = match (&scheme, rest.find(';')) {
-        (Scheme::Tel, Some(semicolon)) => {
-            parse_uri_params(&rest[semicolon..]).map_err(|e| e.shifted(semicolon))?
-        }
-        _ => Vec::new(),
+        (Scheme::Tel, Some(semicolon)) => &rest[semicolon..],
+        _ => "",
     };
-    Ok(Uri {
-        scheme,
-        user: None,
-        password: None,
-        host: Host::Name("".into()),
-        port: None,
-        params,
-        headers: None,
-        opaque: Some(rest.into()),
-    })
+    each_uri_param(params, |_, _| ()).map_err(|e| e.shifted(rest.len() - params.len()))?;
+    let host = HostRef::Name("");
+    let (user, password, port, headers) = (None, None, None, None);
+    Ok(UriRef { scheme, user, password, host, port, params, headers, opaque: Some(rest) })
 }
 
 /// Parameters of a URI keep their escapes and have no quoted strings; an empty one is skipped.
-fn parse_uri_params(text: &str) -> Result<Params, ParseError> {
-    let mut params = Params::new();
-    for param in text.split(';').filter(|p| !p.is_empty()) {
-        let (name, value) = match param.split_once('=') {
-            Some((name, value)) => (name, Some(value.into())),
+fn each_uri_param<'a>(
+    text: &'a str,
+    mut take: impl FnMut(&'a str, Option<&'a str>),
+) -> Result<(), ParseError> {
+    let (mut count, mut rest) = (0, text);
+    while !rest.is_empty() {
+        let (param, after) = split_at(rest, b';').unwrap_or((rest, ""));
+        rest = after;
+        if param.is_empty() {
+            continue;
+        }
+        let (name, value) = match split_at(param, b'=') {
+            Some((name, value)) => (name, Some(value)),
             None => (param, None),
         };
-        if name.is_empty() || params.len() == 64 {
+        if name.is_empty() || count == 64 {
             return Err(error(text::offset_in(text, param), "a URI parameter name, at most 64 of them"));
         }
-        params.push((name.into(), value));
+        count += 1;
+        take(name, value);
     }
-    Ok(params)
+    Ok(())
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`; white space is allowed around the colon, as in a Via.
-pub(crate) fn parse_host_port(text: &str) -> Result<(Host, Option<u16>), ParseError> {
+pub(crate) fn parse_host_port(text: &str) -> Result<(HostRef<'_>, Option<u16>), ParseError> {
     let text = text::trim(text);
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => {
             let close = inner.find(']').ok_or(error(text.len(), "a closing bracket"))?;
-            (Host::Ip(IpAddr::V6(parse_v6(&inner[..close])?)), &inner[close + 1..])
+            (HostRef::Ip(IpAddr::V6(parse_v6(&inner[..close])?)), &inner[close + 1..])
         }
         None => {
-            let end = text.find(':').unwrap_or(text.len());
+            let end = memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len());
             (parse_name(text::trim(&text[..end]))?, &text[end..])
         }
     };
@@ -265,16 +347,19 @@ fn parse_v6(text: &str) -> Result<Ipv6Addr, ParseError> {
 }
 
 /// Underscores are no part of host names, but of many that are sent.
-fn parse_name(name: &str) -> Result<Host, ParseError> {
-    if let Ok(ip) = name.parse::<Ipv4Addr>() {
-        return Ok(Host::Ip(IpAddr::V4(ip)));
+fn parse_name(name: &str) -> Result<HostRef<'_>, ParseError> {
+    // No name ends with a digit where an address could be meant.
+    if name.as_bytes().last().is_some_and(u8::is_ascii_digit) {
+        if let Ok(ip) = name.parse::<Ipv4Addr>() {
+            return Ok(HostRef::Ip(IpAddr::V4(ip)));
+        }
     }
     if name.is_empty() || name.len() > 255 {
         return Err(error(0, "a host"));
     }
     match name.bytes().position(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'-' | b'.' | b'_')) {
         Some(at) => Err(error(at, "a host name")),
-        None => Ok(Host::Name(name.to_ascii_lowercase().into())),
+        None => Ok(HostRef::Name(name)),
     }
 }
 

@@ -7,18 +7,20 @@ use super::super::api::*;
 use super::super::base::{sip_uri, Base, CallTimer, Cx, Queued, SDP};
 use super::ends::cause_of;
 use super::in_dialog::Talking;
+use super::media::Offer;
 use super::*;
 use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::transaction::ServerKey;
 use crate::proto::sip::ResponseBuilder;
+use std::sync::Arc;
 
 pub(super) struct Offered {
     server: ServerKey,
     pub dialog: Dialog,
     info: Option<CallInfo>,
-    /// The caller's SDP; None: it wants our offer.
-    offer: Option<Box<[u8]>>,
+    /// None: the caller wants ours.
+    offer: Option<Arc<Offer>>,
     /// Our answer, once it was said in a 183.
     answer: Option<String>,
     rung: bool,
@@ -30,23 +32,24 @@ pub(in crate::ua) struct Invitation<'a> {
     pub account: Option<AccountId>,
     pub server: ServerKey,
     pub message: &'a Message,
+    pub offer: Option<Offer>,
     pub source: Peer,
     pub srtp: SrtpMode,
 }
 
 impl Call {
     /// None: no dialog can be made of it (400).
-    pub fn incoming(base: &mut Base, invitation: &Invitation<'_>) -> Option<Call> {
+    pub fn incoming(base: &mut Base, invitation: Invitation<'_>) -> Option<Call> {
         let message = invitation.message;
         let local_tag = base.tag();
         let dialog = Dialog::from_request(message, &local_tag)?;
         let reach = Reach::back(invitation.source, message);
-        let to = message.request_uri().ok();
+        let to = message.request_uri_ref().ok();
         let offered = Offered {
             server: invitation.server,
             dialog,
-            info: Some(describe(invitation)),
-            offer: sdp_of(message).map(Box::from),
+            info: Some(describe(&invitation)),
+            offer: invitation.offer.map(Arc::new),
             answer: None,
             rung: false,
         };
@@ -57,7 +60,7 @@ impl Call {
             local_tag,
             sip_call_id: message.call_id().into(),
             is_secure: to.as_ref().is_some_and(|uri| uri.scheme == Scheme::Sips),
-            contact_user: to.and_then(|uri| uri.user).unwrap_or_default(),
+            contact_user: to.and_then(|uri| uri.user).unwrap_or_default().into(),
             phase: Phase::Offered(Box::new(offered)),
             reported: CallState::Ringing,
             announced: false,
@@ -159,8 +162,10 @@ impl Call {
         let sdp = sdp.ok_or(UaError::State)?;
         let answer = self.answer_invite(cx, server, &sdp, offers).ok_or(UaError::State)?;
         self.disarm(CallTimer::Ring);
-        let Phase::Offered(offered) = &self.phase else { return Err(UaError::State) };
-        let mut dialog = offered.dialog.clone();
+        let Phase::Offered(offered) = core::mem::replace(&mut self.phase, Phase::Over) else {
+            return Err(UaError::State);
+        };
+        let mut dialog = offered.dialog;
         dialog.early = false;
         let hop = dialog.next_hop();
         self.phase = Phase::Talking(Box::new(Talking::callee(dialog, answer)));
@@ -246,15 +251,15 @@ impl Call {
 
 fn describe(invitation: &Invitation<'_>) -> CallInfo {
     let message = invitation.message;
-    let from = message.from().ok();
-    let to = message.to().ok();
-    let uri = from.as_ref().map(|f| f.uri_text.clone()).unwrap_or_default();
+    let from = message.party(HeaderName::From);
+    let to = message.party(HeaderName::To);
+    let uri = from.as_ref().map(|f| f.uri_text.into()).unwrap_or_default();
     CallInfo {
         direction: CallDirection::Incoming,
         account: invitation.account,
-        remote_name: from.and_then(|f| f.display).unwrap_or_default(),
+        remote_name: from.and_then(|f| f.display()).unwrap_or_default(),
         remote_uri: uri,
-        local_uri: to.map(|t| t.uri_text).unwrap_or_else(|| sip_uri("", "invalid").into()),
+        local_uri: to.map(|t| t.uri_text.into()).unwrap_or_else(|| sip_uri("", "invalid").into()),
         sip_call_id: message.call_id().into(),
         invite: message.raw().into(),
     }

@@ -3,10 +3,10 @@
 use super::super::api::*;
 use super::super::base::Base;
 use crate::proto::sdp::{
-    accept_answer, answer, offer, Direction, Keying, LocalMedia, NegotiateError, Negotiated,
+    self, accept_answer, answer, offer, Direction, Keying, LocalMedia, NegotiateError, Negotiated,
     SessionDescription, SrtpMode,
 };
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Why a description can't be used.
@@ -30,6 +30,37 @@ impl MediaError {
             MediaError::Unreadable | MediaError::Negotiate(NegotiateError::BadAnswer) => EndCause::Protocol,
             MediaError::Negotiate(_) => EndCause::NoCodec,
         }
+    }
+}
+
+/// An offer of the peer's, read once.
+pub(in crate::ua) struct Offer {
+    text: Arc<[u8]>,
+    description: SessionDescription,
+}
+
+impl Offer {
+    pub fn read(text: &[u8]) -> Result<Offer, MediaError> {
+        let description = SessionDescription::parse(text).map_err(|_| MediaError::Unreadable)?;
+        Ok(Offer { text: text.into(), description })
+    }
+
+    /// Would we find something in common? Asked before there is a stream, so with any address. Where it wants its
+    /// packets.
+    pub fn check(&self, base: &mut Base, srtp: SrtpMode) -> Result<Option<IpAddr>, MediaError> {
+        let local = LocalMedia {
+            address: SocketAddr::from(([127, 0, 0, 1], 9)),
+            codecs: base.codecs.clone(),
+            ptime_ms: base.config.ptime_ms,
+            direction: Direction::SendRecv,
+            session_id: 0,
+            version: 0,
+            keying: Keying::generate(srtp, &base.config.srtp_suites, base.rng.as_mut()),
+            ssrc: None,
+            rtcp_mux: base.config.rtcp_mux,
+        };
+        let remote = sdp::check_offer(&local, &self.description).map_err(MediaError::Negotiate)?;
+        Ok(remote.map(|r| r.ip()))
     }
 }
 
@@ -143,7 +174,7 @@ impl Media {
         let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
         let offered = self.offered.as_ref().ok_or(MediaError::Negotiate(NegotiateError::BadAnswer))?;
         let outcome = accept_answer(&local, offered, &theirs).map_err(MediaError::Negotiate)?;
-        self.adopt(outcome, &theirs, body);
+        self.adopt(outcome, &theirs, body.into());
         Ok(())
     }
     pub fn settle(&mut self) {
@@ -152,10 +183,9 @@ impl Media {
     }
 
     /// Answers the peer's offer.
-    pub fn make_answer(&mut self, base: &mut Base, body: &[u8]) -> Result<String, MediaError> {
+    pub fn make_answer(&mut self, base: &mut Base, offer: &Offer) -> Result<String, MediaError> {
         let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
-        let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
-        let (mut description, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
+        let (mut description, outcome) = answer(&local, &offer.description).map_err(MediaError::Negotiate)?;
         if let Some(previous) = &self.ours {
             description.follow_version(previous);
         }
@@ -163,18 +193,18 @@ impl Media {
         self.ours = Some(description);
         self.said = self.want;
         self.agreed = self.want;
-        self.adopt(outcome, &theirs, body);
+        self.adopt(outcome, &offer.description, offer.text.clone());
         Ok(text)
     }
 
-    fn adopt(&mut self, outcome: Negotiated, theirs: &SessionDescription, body: &[u8]) {
+    fn adopt(&mut self, outcome: Negotiated, theirs: &SessionDescription, text: Arc<[u8]>) {
         // A key stream must not begin anew: keys that were in use and are not any more never come back.
         if outcome.keys.is_none() && self.stream.as_ref().is_some_and(|s| s.srtp.is_some()) {
             self.keying = None;
         }
         self.held_by_peer = outcome.remote.is_none() || !theirs.direction(outcome.media_index).receives();
         self.stream = stream_of(outcome);
-        self.theirs_text = body.into();
+        self.theirs_text = text;
     }
 
     /// Tells the host once more what holds: a change that it asked for was refused.
@@ -230,26 +260,4 @@ fn stream_of(outcome: Negotiated) -> Option<StreamConfig> {
 
 fn is_auxiliary(name: &str) -> bool {
     name.eq_ignore_ascii_case("telephone-event") || name.eq_ignore_ascii_case("CN")
-}
-
-/// Would we find something in common with this offer? Asked before there is a stream, so with any address.
-pub(in crate::ua) fn check_offer(
-    base: &mut Base,
-    srtp: SrtpMode,
-    body: &[u8],
-) -> Result<Option<core::net::IpAddr>, MediaError> {
-    let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
-    let local = LocalMedia {
-        address: SocketAddr::from(([127, 0, 0, 1], 9)),
-        codecs: base.codecs.clone(),
-        ptime_ms: base.config.ptime_ms,
-        direction: Direction::SendRecv,
-        session_id: 0,
-        version: 0,
-        keying: Keying::generate(srtp, &base.config.srtp_suites, base.rng.as_mut()),
-        ssrc: None,
-        rtcp_mux: base.config.rtcp_mux,
-    };
-    let (_, outcome) = answer(&local, &theirs).map_err(MediaError::Negotiate)?;
-    Ok(outcome.remote.map(|r| r.ip()))
 }

@@ -383,7 +383,10 @@ impl Call {
         let Phase::Calling(calling) = &self.phase else { return Ok(None) };
         let answered_early = calling.media_from.as_deref() == Some(tag);
         match (calling.options.delayed_offer, sdp_of(response)) {
-            (true, Some(sdp)) => return self.media.make_answer(cx.base, sdp).map(Some),
+            (true, Some(sdp)) => {
+                let offer = media::Offer::read(sdp)?;
+                return self.media.make_answer(cx.base, &offer).map(Some);
+            }
             (false, Some(sdp)) => self.media.take_answer(cx.base, sdp)?,
             // The answer of an unreliable 183 counts for peers that don't repeat it.
             (false, None) if answered_early && self.media.is_agreed() => {}

@@ -4,6 +4,7 @@ use super::super::api::*;
 use super::super::base::{Cx, DTMF_RELAY, SDP};
 use super::super::message;
 use super::super::request::{answer_options, retry_later};
+use super::media::Offer;
 use super::*;
 use crate::proto::sip::transaction::ServerKey;
 
@@ -76,7 +77,7 @@ impl Call {
         }
         let offers = sdp_of(message).is_none();
         let sdp = match sdp_of(message) {
-            Some(offer) => self.media.make_answer(cx.base, offer),
+            Some(offer) => Offer::read(offer).and_then(|offer| self.media.make_answer(cx.base, &offer)),
             None => self.media.make_offer(cx.base).ok_or(media::MediaError::Unreadable),
         };
         let sdp = match sdp {
@@ -116,10 +117,13 @@ impl Call {
             (Phase::Talking(talking), Some(_)) if talking.leaving.is_some() => {
                 return self.plain(cx, key, 481)
             }
-            (Phase::Talking(_), Some(offer)) => match self.media.make_answer(cx.base, offer) {
-                Ok(sdp) => Some(sdp),
-                Err(error) => return self.refuse_offer(cx, key, error),
-            },
+            (Phase::Talking(_), Some(offer)) => {
+                let answer = Offer::read(offer).and_then(|offer| self.media.make_answer(cx.base, &offer));
+                match answer {
+                    Ok(sdp) => Some(sdp),
+                    Err(error) => return self.refuse_offer(cx, key, error),
+                }
+            }
         };
         self.refresh(cx, message);
         let contact = self.local(cx).map(|(_, local)| self.contact(cx, local)).unwrap_or_default();

@@ -3,6 +3,7 @@
 use super::{HeaderName, Method, ParseError};
 use crate::proto::sip::text::error;
 use core::fmt;
+use core::net::IpAddr;
 
 /// The growing message. The first thing that may not be written is kept and refused at the end,
 /// so that builders chain.
@@ -26,9 +27,39 @@ impl Writer {
         self.head.extend_from_slice(b"\r\n");
         end
     }
+    pub(super) fn push(&mut self, part: &str) {
+        self.head.extend_from_slice(part.as_bytes());
+    }
+    pub(super) fn number(&mut self, number: u32) {
+        if number >= 10 {
+            self.number(number / 10);
+        }
+        self.head.push(b'0' + (number % 10) as u8);
+    }
+    pub(super) fn address(&mut self, ip: IpAddr) {
+        match ip {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                self.number(a.into());
+                for part in [b, c, d] {
+                    self.push(".");
+                    self.number(part.into());
+                }
+            }
+            IpAddr::V6(ip) => self.push(&ip.to_string()),
+        }
+    }
     /// Puts checked parts into a line that was written before.
     pub(super) fn insert(&mut self, at: usize, parts: &[&str]) {
-        self.head.splice(at..at, parts.concat().into_bytes());
+        let added: usize = parts.iter().map(|part| part.len()).sum();
+        let old_len = self.head.len();
+        self.head.resize(old_len + added, 0);
+        self.head.copy_within(at..old_len, at + added);
+        let mut at = at;
+        for part in parts {
+            self.head[at..at + part.len()].copy_from_slice(part.as_bytes());
+            at += part.len();
+        }
     }
     pub(super) fn refuse(&mut self, expected: &'static str) {
         self.error.get_or_insert(error(0, expected));
@@ -43,20 +74,27 @@ impl Writer {
         }
     }
     /// A header value of the host: no CR, LF or NUL comes through. Content-Length is ours to write.
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        if name.is_empty() || HeaderName::from_bytes(name.as_bytes()) == HeaderName::ContentLength {
-            return;
+    pub(super) fn header(&mut self, name: HeaderName, value: &str) {
+        if !matches!(name, HeaderName::ContentLength | HeaderName::Other) && self.is_one_line(value) {
+            self.raw_line(&[name.as_str(), ": ", value]);
         }
-        if self.check(value, breaks_lines, "a value without CR, LF and NUL") {
-            self.raw_line(&[name, ": ", value]);
+    }
+    fn is_one_line(&mut self, value: &str) -> bool {
+        let found = memchr::memchr3(b'\r', b'\n', 0, value.as_bytes());
+        if let Some(at) = found {
+            self.error.get_or_insert(error(at, "a value without CR, LF and NUL"));
         }
+        found.is_none()
     }
     pub(super) fn header_named(&mut self, name: &str, value: &str) {
         if name.is_empty() {
             self.error.get_or_insert(error(0, "a header name"));
         }
         if self.check(name, |b| !crate::proto::sip::text::is_token_byte(b), "a header name") {
-            self.header(name, value);
+            let known = HeaderName::from_bytes(name.as_bytes());
+            if !name.is_empty() && known != HeaderName::ContentLength && self.is_one_line(value) {
+                self.raw_line(&[name, ": ", value]);
+            }
         }
     }
     pub(super) fn body(&mut self, content_type: &str, body: &[u8]) {
@@ -73,8 +111,10 @@ impl Writer {
         if !content_type.is_empty() {
             self.raw_line(&["Content-Type: ", &content_type]);
         }
-        let length = self.body.len().to_string();
-        self.raw_line(&["Content-Length: ", &length, "\r\n"]);
+        self.push("Content-Length: ");
+        // A message is far shorter.
+        self.number(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
+        self.raw_line(&["\r\n"]);
         self.head.extend_from_slice(&self.body);
         Ok(self.head)
     }
@@ -113,7 +153,7 @@ impl RequestBuilder {
     }
     /// Appends a header line; order is kept.
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
-        self.0.header(name.as_str(), value);
+        self.0.header(name, value);
         self
     }
     pub fn header_named(mut self, name: &str, value: &str) -> Self {

@@ -19,11 +19,13 @@ pub use draft::Draft;
 pub use header_name::HeaderName;
 pub use method::Method;
 pub use name_addr::NameAddr;
+pub(crate) use name_addr::NameAddrRef;
 pub use respond::ResponseBuilder;
 pub use via::Via;
+pub(crate) use via::ViaRef;
 
 use super::text::{self, List};
-use super::uri::Uri;
+use super::uri::{Uri, UriRef};
 use core::fmt;
 
 /// Longest message that is parsed: what a UDP datagram can hold.
@@ -103,11 +105,29 @@ enum CSeqState {
     OtherMethod(u32),
 }
 
+/// What was received.
+#[derive(Clone)]
+enum Content {
+    /// All of it is text, as good as always.
+    Text(Box<str>),
+    /// The body isn't.
+    Mixed(Box<[u8]>),
+}
+
+impl Content {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Content::Text(text) => text.as_bytes(),
+            Content::Mixed(bytes) => bytes,
+        }
+    }
+}
+
 /// A parsed message: its bytes and an index of them. Cheap to make (one copy of the bytes, one
 /// vector of spans) and cheap to ask. Folded lines are unfolded; comma lists are split by `values`.
 #[derive(Clone)]
 pub struct Message {
-    bytes: Box<[u8]>,
+    content: Content,
     lines: Vec<Line>,
     start: Start,
     method: Method,
@@ -137,7 +157,7 @@ impl Message {
     }
     /// The message as it was received, unfolded, without what stood before and behind it.
     pub fn raw(&self) -> &[u8] {
-        &self.bytes
+        self.content.bytes()
     }
     pub fn is_request(&self) -> bool {
         matches!(self.start, Start::Request { .. })
@@ -221,6 +241,18 @@ impl Message {
     pub fn to(&self) -> Result<NameAddr, ParseError> {
         NameAddr::parse(self.header(HeaderName::To).ok_or(text::error(0, "a To header"))?)
     }
+    /// Cheap: nothing is copied.
+    pub(crate) fn request_uri_ref(&self) -> Result<UriRef<'_>, ParseError> {
+        UriRef::parse(self.request_uri_text())
+    }
+    /// Of From or To.
+    pub(crate) fn party(&self, name: HeaderName) -> Option<NameAddrRef<'_>> {
+        NameAddrRef::parse(self.header(name)?).ok()
+    }
+    /// The first that can be read.
+    pub(crate) fn contact_ref(&self) -> Option<NameAddrRef<'_>> {
+        self.values(HeaderName::Contact).find_map(|value| NameAddrRef::parse(value).ok())
+    }
     /// Cheap: no NameAddr is built.
     pub fn from_tag(&self) -> Option<&str> {
         text::tag_of(self.header(HeaderName::From)?)
@@ -230,6 +262,10 @@ impl Message {
     }
     pub fn top_via(&self) -> Result<Via, ParseError> {
         Via::parse(self.values(HeaderName::Via).next().ok_or(text::error(0, "a Via header"))?)
+    }
+    /// Cheap: nothing is copied.
+    pub(crate) fn top_via_ref(&self) -> Result<ViaRef<'_>, ParseError> {
+        ViaRef::parse(self.values(HeaderName::Via).next().ok_or(text::error(0, "a Via header"))?)
     }
     /// The branch of the top Via; cheap: no Via is built.
     pub fn branch(&self) -> Option<&str> {
@@ -252,11 +288,15 @@ impl Message {
 
     fn slice(&self, span: Span) -> &[u8] {
         let at = span.at as usize;
-        self.bytes.get(at..at + span.len as usize).unwrap_or(&[])
+        self.content.bytes().get(at..at + span.len as usize).unwrap_or(&[])
     }
     /// The head was made valid UTF-8 by the parser and spans end at ASCII characters.
     fn text(&self, span: Span) -> &str {
-        core::str::from_utf8(self.slice(span)).unwrap_or("")
+        let at = span.at as usize;
+        match &self.content {
+            Content::Text(text) => text.get(at..at + span.len as usize).unwrap_or(""),
+            Content::Mixed(_) => core::str::from_utf8(self.slice(span)).unwrap_or(""),
+        }
     }
     fn name_text(&self, line: &Line) -> &str {
         self.text(Span { at: line.name_at, len: u32::from(line.name_len) })

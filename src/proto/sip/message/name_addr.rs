@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use crate::proto::sip::text::{self, error};
-use crate::proto::sip::uri::Uri;
+use crate::proto::sip::uri::{Uri, UriRef};
 use core::fmt;
 
 /// `"display" <uri>;params` or `uri;params`.
@@ -19,9 +19,10 @@ pub struct NameAddr {
 
 impl NameAddr {
     pub fn parse(whole: &str) -> Result<NameAddr, ParseError> {
-        let value = text::trim(whole);
-        let base = text::offset_in(whole, value);
-        parse_trimmed(value).map_err(|e| e.shifted(base))
+        let found = NameAddrRef::parse(whole)?;
+        let params = text::parse_params(found.params)?;
+        let display = found.display();
+        Ok(NameAddr { display, uri: found.uri.own(), uri_text: found.uri_text.into(), params })
     }
     pub fn tag(&self) -> Option<&str> {
         self.param("tag")
@@ -34,34 +35,61 @@ impl NameAddr {
     }
 }
 
-fn parse_trimmed(value: &str) -> Result<NameAddr, ParseError> {
+/// A checked address as pieces of its text: nothing is copied.
+pub(crate) struct NameAddrRef<'a> {
+    /// As written, quotes included.
+    display: Option<&'a str>,
+    pub uri: UriRef<'a>,
+    pub uri_text: &'a str,
+    /// With the semicolon before the first.
+    params: &'a str,
+}
+
+impl<'a> NameAddrRef<'a> {
+    pub fn parse(whole: &'a str) -> Result<NameAddrRef<'a>, ParseError> {
+        let value = text::trim(whole);
+        let base = text::offset_in(whole, value);
+        parse_trimmed(value).map_err(|e| e.shifted(base))
+    }
+    /// Unquoted, unescaped.
+    pub fn display(&self) -> Option<Box<str>> {
+        self.display.map(|name| match name.starts_with('"') {
+            true => text::unquote(name).into(),
+            false => name.into(),
+        })
+    }
+}
+
+fn parse_trimmed(value: &str) -> Result<NameAddrRef<'_>, ParseError> {
     let (display, open) = display_name(value)?;
     let Some(open) = open else { return bare(value) };
     let inside = &value[open + 1..];
-    let close = inside.find('>').ok_or(error(value.len(), "a closing angle bracket"))?;
+    let close =
+        memchr::memchr(b'>', inside.as_bytes()).ok_or(error(value.len(), "a closing angle bracket"))?;
     let uri_text = text::trim(&inside[..close]);
-    let uri = Uri::parse(uri_text).map_err(|e| e.shifted(text::offset_in(value, uri_text)))?;
+    let uri = UriRef::parse(uri_text).map_err(|e| e.shifted(text::offset_in(value, uri_text)))?;
     let after = open + 1 + close + 1;
-    let params = text::parse_params(&value[after..]).map_err(|e| e.shifted(after))?;
-    Ok(NameAddr { display, uri, uri_text: uri_text.into(), params })
+    let params = &value[after..];
+    text::check_params(params).map_err(|e| e.shifted(after))?;
+    Ok(NameAddrRef { display, uri, uri_text, params })
 }
 
 /// The display name and where `<` stands. No white space is needed between them
 /// (RFC 4475 section 3.1.1.6); unquoted names may hold what the grammar forbids (3.1.2.15).
-fn display_name(value: &str) -> Result<(Option<Box<str>>, Option<usize>), ParseError> {
+fn display_name(value: &str) -> Result<(Option<&str>, Option<usize>), ParseError> {
     if value.starts_with('"') {
         let len = text::quoted_len(value).ok_or(error(value.len(), "a closing quote"))?;
         let rest = &value[len..];
         let gap = rest.len() - rest.trim_start_matches(text::is_lws).len();
         return match rest[gap..].starts_with('<') {
-            true => Ok((Some(text::unquote(&value[..len]).into()), Some(len + gap))),
+            true => Ok((Some(&value[..len]), Some(len + gap))),
             false => Err(error(len + gap, "an opening angle bracket")),
         };
     }
-    match value.find('<') {
+    match memchr::memchr(b'<', value.as_bytes()) {
         Some(open) => {
             let name = text::trim(&value[..open]);
-            Ok(((!name.is_empty()).then(|| name.into()), Some(open)))
+            Ok(((!name.is_empty()).then_some(name), Some(open)))
         }
         None => Ok((None, None)),
     }
@@ -69,15 +97,16 @@ fn display_name(value: &str) -> Result<(Option<Box<str>>, Option<usize>), ParseE
 
 /// Without angle brackets parameters belong to the header, and a URI with `?` or `,` isn't allowed
 /// (RFC 3261 section 20.10, RFC 4475 section 3.1.2.13).
-fn bare(value: &str) -> Result<NameAddr, ParseError> {
+fn bare(value: &str) -> Result<NameAddrRef<'_>, ParseError> {
     let end = value.find(';').unwrap_or(value.len());
     let uri_text = text::trim(&value[..end]);
     if let Some(at) = uri_text.find(['?', ',']) {
         return Err(error(at, "angle brackets around this URI"));
     }
-    let uri = Uri::parse(uri_text)?;
-    let params = text::parse_params(&value[end..]).map_err(|e| e.shifted(end))?;
-    Ok(NameAddr { display: None, uri, uri_text: uri_text.into(), params })
+    let uri = UriRef::parse(uri_text)?;
+    let params = &value[end..];
+    text::check_params(params).map_err(|e| e.shifted(end))?;
+    Ok(NameAddrRef { display: None, uri, uri_text, params })
 }
 
 impl fmt::Display for NameAddr {

@@ -4,8 +4,8 @@
 //! returns and bytes that aren't UTF-8 are rare: such a head is rewritten first, then walked.
 
 use super::{
-    CSeqState, Framing, HeaderName, Line, Message, Method, ParseError, Span, Start, MAX_HEADER_LINES,
-    MAX_MESSAGE_BYTES,
+    CSeqState, Content, Framing, HeaderName, Line, Message, Method, ParseError, Span, Start,
+    MAX_HEADER_LINES, MAX_MESSAGE_BYTES,
 };
 use crate::proto::sip::text::{self, error, is_token_byte};
 
@@ -107,9 +107,11 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
         header_line(bytes, at, line.end, &mut index)?;
         at = line.next;
     }
-    match core::str::from_utf8(&bytes[..index.body_at]) {
-        Ok(_) => Ok(Walk::Done(index)),
-        Err(_) => Ok(Walk::Rewrite),
+    // All at once as a rule; a body may be what it likes.
+    let is_text = |part: &[u8]| core::str::from_utf8(part).is_ok();
+    match is_text(bytes) || is_text(&bytes[..index.body_at]) {
+        true => Ok(Walk::Done(index)),
+        false => Ok(Walk::Rewrite),
     }
 }
 
@@ -271,7 +273,10 @@ fn content_length(before: ContentLength, text: &[u8]) -> ContentLength {
 /// `9 INVITE`; the number is below 2^31 (RFC 3261 section 8.1.1.5). Gives a response its method.
 fn cseq(text: &[u8], method: &mut Option<Method>) -> CSeqState {
     let text = core::str::from_utf8(text).unwrap_or("");
-    let Some((number, name)) = text.split_once(text::is_lws) else { return CSeqState::Malformed };
+    let Some(at) = text.bytes().position(|b| text::is_lws(char::from(b))) else {
+        return CSeqState::Malformed;
+    };
+    let (number, name) = (&text[..at], &text[at + 1..]);
     let name = text::trim(name);
     let number = text::parse_digits(number).and_then(|n| u32::try_from(n).ok()).filter(|n| *n < 1 << 31);
     let Some(number) = number.filter(|_| text::is_token(name)) else { return CSeqState::Malformed };
@@ -298,8 +303,12 @@ impl Index {
             ContentLength::Twice => (available, Framing::Twice),
         };
         let end = self.body_at + len;
+        let content = match core::str::from_utf8(&bytes[..end]) {
+            Ok(text) => Content::Text(text.into()),
+            Err(_) => Content::Mixed(bytes[..end].into()),
+        };
         Ok(Message {
-            bytes: bytes[..end].into(),
+            content,
             lines: self.lines,
             start: self.start,
             method: self.method.unwrap_or(Method::Other("".into())),

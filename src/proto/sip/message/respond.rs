@@ -1,10 +1,10 @@
 //! Writing responses (RFC 3261 section 8.2.6, 18.2.1; RFC 3581).
 
 use super::build::Writer;
-use super::{HeaderName, Message, ParseError, Via};
+use super::{HeaderName, Message, ParseError, ViaRef};
 use crate::proto::sip::status::status_phrase;
 use crate::proto::sip::text::{self, List};
-use crate::proto::sip::uri::Host;
+use crate::proto::sip::uri::HostRef;
 use core::net::{IpAddr, SocketAddr};
 
 /// Writes a response to a request: copies Via, From, To, Call-ID, CSeq (and Record-Route when asked).
@@ -25,10 +25,12 @@ impl ResponseBuilder {
         if !(100..700).contains(&status) {
             writer.refuse("a status from 100 to 699");
         }
-        writer.raw_line(&["SIP/2.0 ", &status.to_string(), " ", reason]);
+        writer.push("SIP/2.0 ");
+        writer.number(u32::from(status));
+        writer.raw_line(&[" ", reason]);
         let mut vias = request.headers(HeaderName::Via);
         if let Some(first) = vias.next() {
-            writer.raw_line(&["Via: ", &top_via(first, source)]);
+            top_via(&mut writer, first, source);
         }
         for via in vias {
             writer.raw_line(&["Via: ", via]);
@@ -65,7 +67,7 @@ impl ResponseBuilder {
     }
     /// Appends a header line; order is kept.
     pub fn header(mut self, name: HeaderName, value: &str) -> Self {
-        self.writer.header(name.as_str(), value);
+        self.writer.header(name, value);
         self
     }
     pub fn header_named(mut self, name: &str, value: &str) -> Self {
@@ -83,35 +85,41 @@ impl ResponseBuilder {
 }
 
 /// The first Via line with `received` and `rport` in its first value; one that can't be read is left alone.
-fn top_via(line: &str, source: SocketAddr) -> String {
+fn top_via(out: &mut Writer, line: &str, source: SocketAddr) {
     let (first, rest) = List::first_only(line);
-    let Ok(via) = Via::parse(first) else { return line.to_owned() };
+    let Ok(via) = ViaRef::parse(first) else {
+        out.raw_line(&["Via: ", line]);
+        return;
+    };
     let end = text::find_outside(first, b';').unwrap_or(first.len());
-    let mut out = String::with_capacity(line.len() + 64);
-    out.push_str(text::trim(&first[..end]));
-    let asked = via.has_param("rport");
+    out.push("Via: ");
+    out.push(text::trim(&first[..end]));
+    let mut asked = false;
     for param in text::raw_params(first) {
         // What the client says of these two is not for it to say; the rest goes back as it came.
         let name = text::trim(param.split('=').next().unwrap_or(""));
-        if !name.eq_ignore_ascii_case("received") && !name.eq_ignore_ascii_case("rport") {
-            out.push(';');
-            out.push_str(param);
+        let is_port = name.eq_ignore_ascii_case("rport");
+        asked |= is_port;
+        if !is_port && !name.eq_ignore_ascii_case("received") {
+            out.push(";");
+            out.push(param);
         }
     }
     let ip = source.ip().to_canonical();
-    if asked || !is_same_host(&via.host, ip) {
-        out.push_str(&format!(";received={ip}"));
+    if asked || !is_same_host(via.host, ip) {
+        out.push(";received=");
+        out.address(ip);
     }
     if asked {
-        out.push_str(&format!(";rport={}", source.port()));
+        out.push(";rport=");
+        out.number(u32::from(source.port()));
     }
-    if let Some(rest) = rest {
-        out.push(',');
-        out.push_str(rest);
-    }
-    out
+    match rest {
+        Some(rest) => out.raw_line(&[",", rest]),
+        None => out.raw_line(&[]),
+    };
 }
 
-fn is_same_host(host: &Host, ip: IpAddr) -> bool {
-    matches!(host, Host::Ip(sent_by) if sent_by.to_canonical() == ip)
+fn is_same_host(host: HostRef<'_>, ip: IpAddr) -> bool {
+    matches!(host, HostRef::Ip(sent_by) if sent_by.to_canonical() == ip)
 }

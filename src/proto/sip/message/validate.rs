@@ -1,7 +1,10 @@
 //! What a UAS checks before it processes (RFC 3261 sections 8.2 and 16.3; the cases of RFC 4475).
 
-use super::{CSeqState, Framing, HeaderName, Message, Method, NameAddr, Via};
+use super::name_addr::NameAddrRef;
+use super::via::ViaRef;
+use super::{CSeqState, Framing, HeaderName, Message, Method};
 use crate::proto::sip::text::{self, List};
+use crate::proto::sip::uri::UriRef;
 
 type Verdict = Result<(), (u16, &'static str)>;
 
@@ -42,16 +45,20 @@ fn mandatory(message: &Message) -> Verdict {
         return bad("Missing Via header");
     }
     for (name, missing, multiple) in ONCE {
-        match message.headers(name).take(2).count() {
+        match count(message, name) {
             0 => return bad(missing),
             1 => {}
             _ => return bad(multiple),
         }
     }
-    match message.headers(HeaderName::MaxForwards).take(2).count() {
+    match count(message, HeaderName::MaxForwards) {
         0 | 1 => Ok(()),
         _ => bad("Multiple Max-Forwards headers"),
     }
+}
+
+fn count(message: &Message, name: HeaderName) -> usize {
+    message.lines.iter().filter(|line| line.name == name).count()
 }
 
 fn cseq(message: &Message) -> Verdict {
@@ -69,7 +76,7 @@ fn cseq(message: &Message) -> Verdict {
 
 /// Headers in a Request-URI are forbidden (RFC 3261 section 19.1.1); they never become headers.
 fn request_uri(message: &Message) -> Verdict {
-    match message.request_uri() {
+    match UriRef::parse(message.request_uri_text()) {
         Err(_) => bad("Bad Request-URI"),
         Ok(uri) if uri.headers.is_some() => bad("Headers in Request-URI"),
         Ok(_) => Ok(()),
@@ -79,7 +86,7 @@ fn request_uri(message: &Message) -> Verdict {
 fn vias(message: &Message) -> Verdict {
     let mut count = 0;
     for value in message.headers(HeaderName::Via).flat_map(List::new) {
-        let Ok(via) = Via::parse(value) else { return bad("Bad Via header") };
+        let Ok(via) = ViaRef::parse(value) else { return bad("Bad Via header") };
         // The cookie alone would be the same transaction for everybody (RFC 4475 section 3.2.1).
         if count == 0 && via.branch().is_some_and(|b| b.is_empty() || b.eq_ignore_ascii_case("z9hG4bK")) {
             return bad("Bad Via branch");
@@ -94,10 +101,11 @@ fn vias(message: &Message) -> Verdict {
 }
 
 fn parties(message: &Message) -> Verdict {
-    if message.from().is_err() {
+    let is_bad = |name| NameAddrRef::parse(message.header(name).unwrap_or_default()).is_err();
+    if is_bad(HeaderName::From) {
         return bad("Bad From header");
     }
-    if message.to().is_err() {
+    if is_bad(HeaderName::To) {
         return bad("Bad To header");
     }
     match message.call_id().is_empty() {
@@ -108,7 +116,7 @@ fn parties(message: &Message) -> Verdict {
 
 fn contacts(message: &Message) -> Verdict {
     for value in message.headers(HeaderName::Contact).flat_map(List::new) {
-        if value != "*" && NameAddr::parse(value).is_err() {
+        if value != "*" && NameAddrRef::parse(value).is_err() {
             return bad("Bad Contact header");
         }
     }

@@ -2,7 +2,7 @@
 
 use super::ParseError;
 use crate::proto::sip::text::{self, error};
-use crate::proto::sip::uri::{self, Host};
+use crate::proto::sip::uri::{self, Host, HostRef};
 use core::fmt;
 
 #[derive(Clone, Debug)]
@@ -16,12 +16,8 @@ pub struct Via {
 
 impl Via {
     pub fn parse(value: &str) -> Result<Via, ParseError> {
-        let params_at = text::find_outside(value, b';').unwrap_or(value.len());
-        let (transport, sent_by) = sent_protocol(&value[..params_at])?;
-        let at = text::offset_in(value, sent_by);
-        let (host, port) = uri::parse_host_port(sent_by).map_err(|e| e.shifted(at))?;
-        let params = text::parse_params(&value[params_at..]).map_err(|e| e.shifted(params_at))?;
-        Ok(Via { transport: transport.into(), host, port, params })
+        let ViaRef { transport, host, port, params } = ViaRef::parse(value)?;
+        Ok(Via { transport: transport.into(), host: host.own(), port, params: text::parse_params(params)? })
     }
     pub fn branch(&self) -> Option<&str> {
         self.param("branch")
@@ -38,22 +34,58 @@ impl Via {
     }
 }
 
+/// A checked Via value as pieces of its text: nothing is copied.
+pub(crate) struct ViaRef<'a> {
+    transport: &'a str,
+    pub host: HostRef<'a>,
+    pub port: Option<u16>,
+    /// With the semicolon before the first.
+    params: &'a str,
+}
+
+impl<'a> ViaRef<'a> {
+    pub fn parse(value: &'a str) -> Result<ViaRef<'a>, ParseError> {
+        let params_at = text::find_outside(value, b';').unwrap_or(value.len());
+        let (transport, sent_by) = sent_protocol(&value[..params_at])?;
+        let at = text::offset_in(value, sent_by);
+        let (host, port) = uri::parse_host_port(sent_by).map_err(|e| e.shifted(at))?;
+        let params = &value[params_at..];
+        text::check_params(params).map_err(|e| e.shifted(params_at))?;
+        Ok(ViaRef { transport, host, port, params })
+    }
+    /// Without its quotes, should it have them.
+    pub fn branch(&self) -> Option<&'a str> {
+        branch_of(self.params).map(|b| b.strip_prefix('"').and_then(|b| b.strip_suffix('"')).unwrap_or(b))
+    }
+    pub fn has_param(&self, name: &str) -> bool {
+        text::has_raw_param(self.params, name)
+    }
+}
+
 /// `SIP / 2.0 / UDP host`: white space may stand around the slashes (RFC 4475 section 3.1.1.1).
 fn sent_protocol(text: &str) -> Result<(&str, &str), ParseError> {
-    let mut pieces = text.splitn(3, '/');
-    let name = text::trim(pieces.next().unwrap_or(""));
-    let version = text::trim(pieces.next().unwrap_or(""));
+    let (name, rest) = split_slash(text);
+    let (version, rest) = split_slash(rest);
+    let (name, version) = (text::trim(name), text::trim(version));
     if !name.eq_ignore_ascii_case("SIP") || !text::is_token(version) {
         return Err(error(0, "SIP/2.0 and a transport"));
     }
-    let rest = pieces.next().unwrap_or("").trim_start_matches(text::is_lws);
+    let rest = text::trim(rest);
     let at = text::offset_in(text, rest);
-    let Some((transport, sent_by)) = rest.split_once(text::is_lws) else {
+    let Some(space) = rest.bytes().position(|b| text::is_lws(char::from(b))) else {
         return Err(error(at, "a transport and a host"));
     };
+    let (transport, sent_by) = (&rest[..space], &rest[space + 1..]);
     match text::is_token(transport) {
         true => Ok((transport, sent_by)),
         false => Err(error(at, "a transport")),
+    }
+}
+
+fn split_slash(text: &str) -> (&str, &str) {
+    match memchr::memchr(b'/', text.as_bytes()) {
+        Some(at) => (&text[..at], &text[at + 1..]),
+        None => (text, ""),
     }
 }
 

@@ -176,6 +176,9 @@ impl ClientInvite {
         Step::Stay
     }
 
+    pub fn is_finished(&self) -> bool {
+        !self.is_pending()
+    }
     pub fn is_pending(&self) -> bool {
         matches!(self.0, State::Calling { .. } | State::Proceeding { .. })
     }

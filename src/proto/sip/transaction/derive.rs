@@ -16,7 +16,7 @@ pub fn response_target(request: &Message, source: Peer) -> Peer {
     if source.transport.is_reliable() {
         return source;
     }
-    match request.top_via() {
+    match request.top_via_ref() {
         Ok(via) if !via.has_param("rport") => {
             let port = via.port.filter(|&p| p != 0).unwrap_or(DEFAULT_PORT);
             Peer { address: SocketAddr::new(source.address.ip(), port), ..source }

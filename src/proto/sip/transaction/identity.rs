@@ -1,6 +1,8 @@
 //! Which transaction a message belongs to (RFC 3261 sections 17.1.3 and 17.2.3).
 
-use super::super::{HeaderName, Host, Message, Method, Via};
+use super::super::message::ViaRef;
+use super::super::uri::HostRef;
+use super::super::{HeaderName, Message, Method};
 use core::fmt::Write;
 
 /// RFC 3261 section 8.1.1.7.
@@ -15,7 +17,7 @@ pub(super) fn client_id(into: &mut String, branch: &str, method: &Method) {
 }
 
 /// Does the branch come from an element that follows RFC 3261?
-pub(super) fn has_cookie(via: &Via) -> bool {
+pub(super) fn has_cookie(via: &ViaRef<'_>) -> bool {
     let prefix = via.branch().and_then(|b| b.get(..MAGIC_COOKIE.len()));
     prefix.is_some_and(|p| p.eq_ignore_ascii_case(MAGIC_COOKIE))
         && via.branch().is_some_and(|b| b.len() > MAGIC_COOKIE.len())
@@ -23,7 +25,7 @@ pub(super) fn has_cookie(via: &Via) -> bool {
 
 /// The identity of the server transaction that `request` belongs to, as if its method were `method`
 /// (an ACK and a CANCEL are looked up under INVITE).
-pub(super) fn server_id(into: &mut String, request: &Message, via: &Via, method: &Method) {
+pub(super) fn server_id(into: &mut String, request: &Message, via: &ViaRef<'_>, method: &Method) {
     into.clear();
     if has_cookie(via) {
         into.push_str(via.branch().unwrap_or_default());
@@ -36,10 +38,10 @@ pub(super) fn server_id(into: &mut String, request: &Message, via: &Via, method:
     into.push_str(method.as_str());
 }
 
-fn push_sent_by(into: &mut String, via: &Via) {
-    match &via.host {
-        Host::Name(name) => into.push_str(name),
-        Host::Ip(ip) => {
+fn push_sent_by(into: &mut String, via: &ViaRef<'_>) {
+    match via.host {
+        HostRef::Name(name) => into.extend(name.chars().map(|c| c.to_ascii_lowercase())),
+        HostRef::Ip(ip) => {
             // Writing to a String can't fail.
             let _ = write!(into, "{ip}");
         }

@@ -1,8 +1,9 @@
 //! The tables of live transactions: matching, bounds, and the drive of the machines.
 
-use super::super::{Flow, HeaderName, Message, Method, Peer, Via};
+use super::super::{Flow, HeaderName, Message, Method, Peer};
 use super::client_invite::ClientInvite;
 use super::client_non_invite::ClientNonInvite;
+use super::linger::Lingering;
 use super::server_invite::ServerInvite;
 use super::server_non_invite::ServerNonInvite;
 use super::{derive, identity, Alarms, ClientKey, Counters, Effect, Owner, ServerKey, Step, TimerName};
@@ -21,6 +22,7 @@ struct Client {
     resent: bool,
     /// How it goes if it can't go like that.
     fallback: Option<Box<(Peer, Arc<[u8]>)>>,
+    lingers: bool,
     alarms: Alarms,
     machine: ClientMachine,
 }
@@ -45,6 +47,12 @@ impl ClientMachine {
             ClientMachine::NonInvite(m) => m.is_sending(),
         }
     }
+    fn is_finished(&self) -> bool {
+        match self {
+            ClientMachine::Invite(m) => m.is_finished(),
+            ClientMachine::NonInvite(m) => !m.is_sending(),
+        }
+    }
 }
 
 struct Server {
@@ -55,6 +63,7 @@ struct Server {
     merge_id: Option<Arc<str>>,
     /// Another live transaction got the same request over another path.
     merged: bool,
+    lingers: bool,
     alarms: Alarms,
     machine: ServerMachine,
 }
@@ -64,11 +73,21 @@ enum ServerMachine {
     NonInvite(ServerNonInvite),
 }
 
+impl ServerMachine {
+    fn is_finished(&self) -> bool {
+        match self {
+            ServerMachine::Invite(m) => m.is_finished(),
+            ServerMachine::NonInvite(m) => m.is_finished(),
+        }
+    }
+}
+
 /// All transactions of one agent.
 pub struct Layer {
     timers: Timers,
-    /// Of client and of server transactions each.
+    /// Of client and of server transactions each that are under way.
     max_transactions: usize,
+    lingering: Lingering,
     clients: Slab<Client>,
     client_ids: HashMap<Arc<str>, Key>,
     /// Clients that still send, by where to: what an ICMP error concerns.
@@ -105,6 +124,7 @@ impl Layer {
         Layer {
             timers,
             max_transactions,
+            lingering: Lingering::new(max_transactions),
             clients: Slab::new(),
             client_ids: HashMap::new(),
             sending: BTreeSet::new(),
@@ -166,7 +186,7 @@ impl Layer {
         fallback: Option<(Peer, Vec<u8>)>,
         out: &mut Vec<Effect>,
     ) -> Option<ClientKey> {
-        if self.clients.len() >= self.max_transactions {
+        if self.clients.len() - self.lingering.clients >= self.max_transactions {
             return None;
         }
         let key = self.start_client(now, to, request, false, out)?;
@@ -188,7 +208,7 @@ impl Layer {
         if !message.is_request() || *message.method() == Method::Ack {
             return None;
         }
-        identity::client_id(&mut self.scratch, message.top_via().ok()?.branch()?, message.method());
+        identity::client_id(&mut self.scratch, message.top_via_ref().ok()?.branch()?, message.method());
         if self.client_ids.contains_key(self.scratch.as_str()) {
             return None;
         }
@@ -201,7 +221,8 @@ impl Layer {
                 Method::Invite => ClientMachine::Invite(ClientInvite::start(&mut turn, bytes)),
                 _ => ClientMachine::NonInvite(ClientNonInvite::start(&mut turn, bytes)),
             };
-            Client { id: id.clone(), to, silent, resent: false, fallback: None, alarms, machine }
+            let (id, resent, fallback, lingers) = (id.clone(), false, None, false);
+            Client { id, to, silent, resent, fallback, lingers, alarms, machine }
         });
         self.client_ids.insert(id, key);
         self.sending.insert((to, key));
@@ -231,7 +252,7 @@ impl Layer {
             self.sending.remove(&(to, key));
         }
         match step {
-            Step::Stay => {}
+            Step::Stay => self.look_whether_finished(Owner::Client(key), out),
             Step::End => self.end_client(key, out),
             Step::Cancel(bytes) => {
                 // Beyond the bound: one for each INVITE at most.
@@ -242,6 +263,9 @@ impl Layer {
 
     fn end_client(&mut self, key: Key, out: &mut Vec<Effect>) {
         let Some(mut client) = self.clients.remove(key) else { return };
+        if client.lingers {
+            self.lingering.ended(Owner::Client(key));
+        }
         self.client_ids.remove(&client.id);
         self.sending.remove(&(client.to, key));
         self.queue.disarm(Owner::Client(key), &mut client.alarms.retransmit);
@@ -251,35 +275,51 @@ impl Layer {
         }
     }
 
+    /// From here on it doesn't count as one under way. Where too many have come so far, the oldest goes.
+    fn look_whether_finished(&mut self, owner: Owner, out: &mut Vec<Effect>) {
+        let begun = match owner {
+            Owner::Client(key) => {
+                self.clients.get_mut(key).map(|c| (c.machine.is_finished(), &mut c.lingers))
+            }
+            Owner::Server(key) => {
+                self.servers.get_mut(key).map(|s| (s.machine.is_finished(), &mut s.lingers))
+            }
+        };
+        let Some((true, lingers @ false)) = begun else { return };
+        *lingers = true;
+        self.lingering.begun(owner);
+        let (clients, servers) = (&self.clients, &self.servers);
+        let oldest = self.lingering.surplus(|owner| match owner {
+            Owner::Client(key) => clients.contains(key),
+            Owner::Server(key) => servers.contains(key),
+        });
+        match oldest {
+            Some(Owner::Client(key)) => self.end_client(key, out),
+            Some(Owner::Server(key)) => self.end_server(key, out),
+            None => {}
+        }
+    }
+
     // ---- from the wire ----
 
     /// One parsed message from the wire.
     pub fn receive(&mut self, now: Time, source: Peer, message: Message, out: &mut Vec<Effect>) {
-        let Ok(via) = message.top_via() else {
+        if message.top_via_ref().is_err() {
             self.counters.malformed += 1;
-            return;
-        };
-        if message.is_request() {
-            self.receive_request(now, source, message, &via, out);
+        } else if message.is_request() {
+            self.receive_request(now, source, message, out);
         } else {
-            self.receive_response(now, source, message, &via, out);
+            self.receive_response(now, source, message, out);
         }
     }
 
-    fn receive_response(
-        &mut self,
-        now: Time,
-        source: Peer,
-        message: Message,
-        via: &Via,
-        out: &mut Vec<Effect>,
-    ) {
+    fn receive_response(&mut self, now: Time, source: Peer, message: Message, out: &mut Vec<Effect>) {
         // 8.1.3.3: more than one Via, and it was meant for somebody behind us.
         if !self.forwarding && message.values(HeaderName::Via).nth(1).is_some() {
             self.counters.malformed += 1;
             return;
         }
-        identity::client_id(&mut self.scratch, via.branch().unwrap_or_default(), message.method());
+        identity::client_id(&mut self.scratch, message.branch().unwrap_or_default(), message.method());
         let key = self.client_ids.get(self.scratch.as_str()).copied();
         let Some((key, client)) = key.and_then(|key| Some((key, self.clients.get_mut(key)?))) else {
             return self.stray_response(source, message, out);
@@ -303,22 +343,16 @@ impl Layer {
         }
     }
 
-    fn receive_request(
-        &mut self,
-        now: Time,
-        source: Peer,
-        message: Message,
-        via: &Via,
-        out: &mut Vec<Effect>,
-    ) {
+    fn receive_request(&mut self, now: Time, source: Peer, message: Message, out: &mut Vec<Effect>) {
         let looked_up = match message.method() {
             Method::Ack => &Method::Invite,
             other => other,
         };
-        identity::server_id(&mut self.scratch, &message, via, looked_up);
+        let Ok(via) = message.top_via_ref() else { return };
+        identity::server_id(&mut self.scratch, &message, &via, looked_up);
         let key = self.server_ids.get(self.scratch.as_str()).copied();
         if *message.method() == Method::Ack {
-            return self.receive_ack(now, source, key, message, via, out);
+            return self.receive_ack(now, source, key, message, out);
         }
         if let Some((key, server)) = key.and_then(|key| Some((key, self.servers.get_mut(key)?))) {
             self.counters.retransmissions += 1;
@@ -330,18 +364,29 @@ impl Layer {
             return;
         }
         if *message.method() == Method::Cancel {
-            return self.receive_cancel(now, source, message, via, out);
+            return self.receive_cancel(now, source, message, out);
         }
-        if self.servers.len() >= self.max_transactions {
+        if self.is_full_of_servers() {
             self.counters.refused += 1;
             return self.answer_statelessly(source, &message, 503, out);
         }
+        let message = Arc::new(message);
         let key = self.start_server(now, source, &message, out);
         out.push(Effect::Request { key: ServerKey(key), message, source });
     }
 
+    fn is_full_of_servers(&self) -> bool {
+        self.servers.len() - self.lingering.servers >= self.max_transactions
+    }
+
     /// Inserts under the identity in `scratch`.
-    fn start_server(&mut self, now: Time, source: Peer, message: &Message, out: &mut Vec<Effect>) -> Key {
+    fn start_server(
+        &mut self,
+        now: Time,
+        source: Peer,
+        message: &Arc<Message>,
+        out: &mut Vec<Effect>,
+    ) -> Key {
         let id: Arc<str> = self.scratch.as_str().into();
         let to = derive::response_target(message, source);
         let merge_id = identity::merge_id(&mut self.scratch, message).then(|| self.scratch.as_str().into());
@@ -356,7 +401,8 @@ impl Layer {
                 }
                 _ => ServerMachine::NonInvite(ServerNonInvite::start(&mut turn, request)),
             };
-            Server { id: id.clone(), source, to, merge_id: merge_id.clone(), merged, alarms, machine }
+            let (id, merge_id) = (id.clone(), merge_id.clone());
+            Server { id, source, to, merge_id, merged, lingers: false, alarms, machine }
         });
         self.server_ids.insert(id, key);
         if let (Some(merge_id), false) = (merge_id, merged) {
@@ -371,7 +417,6 @@ impl Layer {
         source: Peer,
         key: Option<Key>,
         message: Message,
-        via: &Via,
         out: &mut Vec<Effect>,
     ) {
         let server = key.and_then(|key| Some((key, self.servers.get_mut(key)?)));
@@ -380,7 +425,8 @@ impl Layer {
             return;
         };
         // 17.2.3: without the cookie, the To tag has to be that of the response.
-        if !identity::has_cookie(via) && !acknowledges(&message, machine) {
+        let has_cookie = message.top_via_ref().is_ok_and(|via| identity::has_cookie(&via));
+        if !has_cookie && !acknowledges(&message, machine) {
             out.push(Effect::Ack { message, source });
             return;
         }
@@ -389,21 +435,21 @@ impl Layer {
         if for_dialog {
             out.push(Effect::Ack { message, source });
         }
-        if matches!(step, Step::End) {
-            self.end_server(key, out);
+        self.after_server(key, &step, out);
+    }
+
+    fn after_server(&mut self, key: Key, step: &Step, out: &mut Vec<Effect>) {
+        match step {
+            Step::End => self.end_server(key, out),
+            _ => self.look_whether_finished(Owner::Server(key), out),
         }
     }
 
     /// 9.2: 200 when the INVITE is there, whatever has become of it; 481 otherwise.
-    fn receive_cancel(
-        &mut self,
-        now: Time,
-        source: Peer,
-        message: Message,
-        via: &Via,
-        out: &mut Vec<Effect>,
-    ) {
-        identity::server_id(&mut self.scratch, &message, via, &Method::Invite);
+    fn receive_cancel(&mut self, now: Time, source: Peer, message: Message, out: &mut Vec<Effect>) {
+        let message = Arc::new(message);
+        let Ok(via) = message.top_via_ref() else { return };
+        identity::server_id(&mut self.scratch, &message, &via, &Method::Invite);
         let invite = self.server_ids.get(self.scratch.as_str()).copied();
         let (status, tag, first) = match invite.and_then(|key| self.servers.get_mut(key)) {
             Some(Server { machine: ServerMachine::Invite(machine), .. }) => {
@@ -414,8 +460,8 @@ impl Layer {
         };
         let tag = tag.unwrap_or_else(|| self.stateless_tag(&message));
         let response = derive::plain_response(&message, status, &tag, source.address);
-        if self.servers.len() < self.max_transactions {
-            identity::server_id(&mut self.scratch, &message, via, &Method::Cancel);
+        if !self.is_full_of_servers() {
+            identity::server_id(&mut self.scratch, &message, &via, &Method::Cancel);
             let key = self.start_server(now, source, &message, out);
             if let Some(bytes) = response {
                 self.finish_silently(now, key, status, bytes, out);
@@ -425,7 +471,7 @@ impl Layer {
             out.push(Effect::Transmit { to, bytes });
         }
         if let (Some(key), true) = (invite, first) {
-            out.push(Effect::Cancelled { key: ServerKey(key), message });
+            out.push(Effect::Cancelled { key: ServerKey(key), message: message.clone() });
         }
     }
 
@@ -434,8 +480,8 @@ impl Layer {
         let Some(server) = self.servers.get_mut(key) else { return };
         let mut turn = turn!(self, now, Owner::Server(key), server.to, false, &mut server.alarms, out);
         let ServerMachine::NonInvite(machine) = &mut server.machine else { return };
-        if matches!(machine.respond(&mut turn, status, bytes), Some(Step::End)) {
-            self.end_server(key, out);
+        if let Some(step) = machine.respond(&mut turn, status, bytes) {
+            self.after_server(key, &step, out);
         }
     }
 
@@ -472,14 +518,17 @@ impl Layer {
             ServerMachine::Invite(m) => m.respond(&mut turn, status, response),
             ServerMachine::NonInvite(m) => m.respond(&mut turn, status, response.into()),
         };
-        if matches!(step, Some(Step::End)) {
-            self.end_server(key.0, out);
+        if let Some(step) = &step {
+            self.after_server(key.0, step, out);
         }
         step.is_some()
     }
 
     fn end_server(&mut self, key: Key, out: &mut Vec<Effect>) {
         let Some(mut server) = self.servers.remove(key) else { return };
+        if server.lingers {
+            self.lingering.ended(Owner::Server(key));
+        }
         self.server_ids.remove(&server.id);
         if let (Some(id), false) = (&server.merge_id, server.merged) {
             self.merge_ids.remove(id);
@@ -603,9 +652,7 @@ impl Layer {
             ServerMachine::Invite(m) => m.on_timer(&mut turn, name),
             ServerMachine::NonInvite(m) => m.on_timer(),
         };
-        if matches!(step, Step::End) {
-            self.end_server(key, out);
-        }
+        self.after_server(key, &step, out);
     }
 
     pub fn next_deadline(&self) -> Option<(Time, TimerName)> {

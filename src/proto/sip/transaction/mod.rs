@@ -9,6 +9,7 @@ mod client_non_invite;
 mod derive;
 mod identity;
 mod layer;
+mod linger;
 mod server_invite;
 mod server_non_invite;
 mod timers;
@@ -60,14 +61,14 @@ pub enum Effect {
     /// A new request (not a retransmission). For an INVITE the layer has sent 100 already.
     Request {
         key: ServerKey,
-        message: Message,
+        message: Arc<Message>,
         source: Peer,
     },
     /// A CANCEL that matches this INVITE server transaction, which has no final response yet (said once).
     /// The layer answered the CANCEL with 200 itself; the user owes the INVITE a 487.
     Cancelled {
         key: ServerKey,
-        message: Message,
+        message: Arc<Message>,
     },
     /// An ACK that matches no server transaction in Completed: the ACK of a 2xx, for the dialog.
     Ack {

@@ -11,7 +11,7 @@ pub(super) struct ServerInvite(State);
 #[derive(Debug)]
 enum State {
     Proceeding {
-        request: Box<Message>,
+        request: Arc<Message>,
         last: Option<Arc<[u8]>>,
         cancelled: bool,
     },
@@ -28,12 +28,17 @@ enum State {
 
 impl ServerInvite {
     /// 17.2.1: 100 at once, since nobody knows how long the user will take.
-    pub fn start(turn: &mut Turn<'_>, request: Message, source: core::net::SocketAddr) -> ServerInvite {
+    pub fn start(turn: &mut Turn<'_>, request: Arc<Message>, source: core::net::SocketAddr) -> ServerInvite {
         let last = derive::trying(&request, source);
         if let Some(bytes) = &last {
             turn.transmit(bytes);
         }
-        ServerInvite(State::Proceeding { request: Box::new(request), last, cancelled: false })
+        ServerInvite(State::Proceeding { request, last, cancelled: false })
+    }
+
+    /// Nothing more is awaited of the peer but copies.
+    pub fn is_finished(&self) -> bool {
+        matches!(self.0, State::Confirmed | State::Accepted)
     }
 
     pub fn request(&self) -> Option<&Message> {

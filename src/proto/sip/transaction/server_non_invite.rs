@@ -9,17 +9,21 @@ pub(super) struct ServerNonInvite(State);
 
 #[derive(Debug)]
 enum State {
-    Trying { request: Box<Message> },
-    Proceeding { request: Box<Message>, last: Arc<[u8]> },
+    Trying { request: Arc<Message> },
+    Proceeding { request: Arc<Message>, last: Arc<[u8]> },
     Completed { last: Arc<[u8]> },
 }
 
 impl ServerNonInvite {
     /// After 64*T1 the client has given up (its timer F), and RFC 4320 section 4.2 forbids the late
     /// response: a request that its user never answers doesn't stay longer than that.
-    pub fn start(turn: &mut Turn<'_>, request: Message) -> ServerNonInvite {
+    pub fn start(turn: &mut Turn<'_>, request: Arc<Message>) -> ServerNonInvite {
         turn.arm_end(TimerName::J, turn.timers.t1_64());
-        ServerNonInvite(State::Trying { request: Box::new(request) })
+        ServerNonInvite(State::Trying { request })
+    }
+
+    pub fn is_finished(&self) -> bool {
+        matches!(self.0, State::Completed { .. })
     }
 
     pub fn request(&self) -> Option<&Message> {
@@ -43,8 +47,10 @@ impl ServerNonInvite {
         }
         turn.transmit(&bytes);
         if status == 100 {
-            let request = self.request()?.clone();
-            self.0 = State::Proceeding { request: Box::new(request), last: bytes };
+            let (State::Trying { request } | State::Proceeding { request, .. }) = &self.0 else {
+                return None;
+            };
+            self.0 = State::Proceeding { request: request.clone(), last: bytes };
             return Some(Step::Stay);
         }
         self.0 = State::Completed { last: bytes };

@@ -607,3 +607,22 @@ fn to_tags_of_the_layer_depend_on_the_secret_and_on_the_request() {
     layer.set_secret([7; 32]);
     assert_ne!(tag, layer.stateless_tag(&a));
 }
+
+#[test]
+fn finished_transactions_hold_up_no_new_ones_and_are_bounded_themselves() {
+    const MOST: usize = 4;
+    let mut b = Bench::new();
+    b.layer = Layer::new(Timers::default(), MOST);
+    for n in 0..100 {
+        b.receive(UDP, &request("BYE", &format!("z9hG4bKbye{n}"), ""));
+        let key = b.request_key();
+        assert!(b.respond(key, 200));
+        b.send(UDP, &request("OPTIONS", &format!("z9hG4bKoptions{n}"), ""));
+        b.receive(UDP, &response(200, "OPTIONS", &format!("z9hG4bKoptions{n}")));
+        assert!(b.layer.server_count() + b.layer.client_count() <= MOST * 8 + 1);
+        assert!(b.layer.timer_count() <= MOST * 8 + 1);
+    }
+    assert_eq!(b.layer.counters().refused, 0);
+    b.run(40_000);
+    assert!(b.is_empty());
+}
