@@ -2,11 +2,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use voip::proto::stun::message::frame_length;
 use voip::proto::stun::{AttributeType, Client, ClientConfig, Credentials, Key, StunMessage};
 use voip::util::{SeededRng, Time};
 
 fuzz_target!(|bytes: &[u8]| {
     if let Ok(message) = StunMessage::parse(bytes) {
+        assert_eq!(frame_length(bytes), Some(bytes.len()), "on a stream it ends where it ends");
         let key = Key::short_term("secret");
         let _ =
             (message.fingerprint_fits(), message.integrity_fits(&key), message.integrity_sha256_fits(&key));
