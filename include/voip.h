@@ -7333,7 +7333,9 @@ voip_status voip_srtp_generate(int32_t profile,
                                voip_srtp **out);
 
 /**
- * Makes a context from an SDES attribute (RFC 4568): its first key, and UNENCRYPTED_SRTP and UNENCRYPTED_SRTCP.
+ * Makes a context from an SDES attribute (RFC 4568): its keys, and UNENCRYPTED_SRTP and UNENCRYPTED_SRTCP. Of several keys
+ * the first one sends; a receiver takes what comes under any of them, as the master key identifier in each packet says.
+ * Their lifetimes are not watched.
  *
  * @param attribute with or without `a=crypto:` before it.
  * @param direction a `voip_srtp_direction`: what the other side described is received.
@@ -7342,7 +7344,8 @@ voip_status voip_srtp_generate(int32_t profile,
  * Thread: any.
  * Callback: yes.
  * Blocks: no.
- * Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _RANGE (key of a wrong length), _NOT_SUPPORTED (unknown suite), _LIMIT.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT (several keys, but not each with an identifier of its own, all of one length), _PARSE,
+ *   _RANGE (key of a wrong length), _NOT_SUPPORTED (unknown suite), _LIMIT.
  * Since: 0.1.0
  */
 voip_status voip_srtp_from_sdes(const char *attribute,
@@ -7361,7 +7364,7 @@ voip_status voip_srtp_from_sdes(const char *attribute,
 voip_status voip_srtp_free(voip_srtp *srtp);
 
 /**
- * Writes the value of `a=crypto:` with the key of the context. It is a secret.
+ * Writes the value of `a=crypto:` with the key of the context, the first one of several. It is a secret.
  *
  * @param tag 1 to 999999999.
  * @param buf gets the text with its NUL; NULL asks for the size.

@@ -159,7 +159,9 @@ pub unsafe extern "C" fn voip_srtp_generate(profile: i32, out: *mut *mut voip_sr
     })
 }
 
-/// Makes a context from an SDES attribute (RFC 4568): its first key, and UNENCRYPTED_SRTP and UNENCRYPTED_SRTCP.
+/// Makes a context from an SDES attribute (RFC 4568): its keys, and UNENCRYPTED_SRTP and UNENCRYPTED_SRTCP. Of several keys
+/// the first one sends; a receiver takes what comes under any of them, as the master key identifier in each packet says.
+/// Their lifetimes are not watched.
 ///
 /// @param attribute with or without `a=crypto:` before it.
 /// @param direction a `voip_srtp_direction`: what the other side described is received.
@@ -168,7 +170,8 @@ pub unsafe extern "C" fn voip_srtp_generate(profile: i32, out: *mut *mut voip_sr
 /// Thread: any.
 /// Callback: yes.
 /// Blocks: no.
-/// Errors: VOIP_ERR_NULL, _ARGUMENT, _PARSE, _RANGE (key of a wrong length), _NOT_SUPPORTED (unknown suite), _LIMIT.
+/// Errors: VOIP_ERR_NULL, _ARGUMENT (several keys, but not each with an identifier of its own, all of one length), _PARSE,
+///   _RANGE (key of a wrong length), _NOT_SUPPORTED (unknown suite), _LIMIT.
 /// Since: 0.1.0
 #[no_mangle]
 pub unsafe extern "C" fn voip_srtp_from_sdes(
@@ -185,6 +188,10 @@ pub unsafe extern "C" fn voip_srtp_from_sdes(
                 return Err(Fail::new(voip_status::VOIP_ERR_NOT_SUPPORTED, text));
             }
             let mut context = context(crypto.master_key().map_err(fail)?, direction)?;
+            if let (Way::Receive(unprotector), 2..) = (&mut context.way, crypto.keys.len()) {
+                let keys = crypto.master_keys().map_err(fail)?;
+                **unprotector = Unprotector::with_keys(&keys).map_err(fail)?;
+            }
             let said = |name: &str| crypto.params.iter().any(|p| p.eq_ignore_ascii_case(name));
             let (rtp, rtcp) = (!said("UNENCRYPTED_SRTP"), !said("UNENCRYPTED_SRTCP"));
             match &mut context.way {
@@ -210,7 +217,7 @@ pub unsafe extern "C" fn voip_srtp_free(srtp: *mut voip_srtp) -> voip_status {
     guard(|| alone::free::<Context>(srtp))
 }
 
-/// Writes the value of `a=crypto:` with the key of the context. It is a secret.
+/// Writes the value of `a=crypto:` with the key of the context, the first one of several. It is a secret.
 ///
 /// @param tag 1 to 999999999.
 /// @param buf gets the text with its NUL; NULL asks for the size.
@@ -457,6 +464,7 @@ fn fail(error: SrtpError) -> Fail {
         SrtpError::Replay => voip_status::VOIP_ERR_SRTP_REPLAY,
         SrtpError::Buffer => voip_status::VOIP_ERR_BUFFER_TOO_SMALL,
         SrtpError::Key => voip_status::VOIP_ERR_RANGE,
+        SrtpError::Mki => voip_status::VOIP_ERR_ARGUMENT,
         SrtpError::KeyExhausted | SrtpError::Streams => voip_status::VOIP_ERR_LIMIT,
     };
     Fail::new(status, error.as_str())

@@ -46,6 +46,34 @@ static void both_ways(int32_t profile)
     OK(voip_srtp_free(rx));
 }
 
+#define ONE "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4"
+#define TWO "inline:NzB4d1BINUAvLEw6UzF3WSJ+PSdFcGdUJShpX1Zj|2^20|2:4"
+
+/* RFC 4568 section 6.1: the packets say which of several keys it is. */
+static void several_keys(void)
+{
+    voip_srtp *tx[2] = {NULL, NULL}, *rx = NULL;
+    uint8_t wire[64];
+    char sdes[256];
+    size_t len, i;
+    MUST(voip_srtp_from_sdes("1 AES_CM_128_HMAC_SHA1_80 " ONE, VOIP_SRTP_SEND, &tx[0]));
+    MUST(voip_srtp_from_sdes("1 AES_CM_128_HMAC_SHA1_80 " TWO ";" ONE, VOIP_SRTP_SEND, &tx[1]));
+    MUST(voip_srtp_from_sdes("1 AES_CM_128_HMAC_SHA1_80 " ONE ";" TWO, VOIP_SRTP_RECEIVE, &rx));
+    for (i = 0; i < 2; i++) {
+        len = sizeof PACKET;
+        memcpy(wire, PACKET, sizeof PACKET);
+        wire[3] = (uint8_t)(1 + i);
+        OK(voip_srtp_protect(tx[i], wire, &len, sizeof wire));
+        OK(voip_srtp_unprotect(rx, wire, &len));
+        CHECK(len == sizeof PACKET && memcmp(wire + 4, PACKET + 4, len - 4) == 0);
+        OK(voip_srtp_free(tx[i]));
+    }
+    OK(voip_srtp_get_sdes(rx, 1, sdes, sizeof sdes, NULL));
+    CHECK(strstr(sdes, "WVNfX19z") != NULL && strchr(sdes, ';') == NULL);
+    OK(voip_srtp_free(rx));
+    SAYS(VOIP_ERR_ARGUMENT, "identifier", voip_srtp_from_sdes("1 AES_CM_128_HMAC_SHA1_80 " ONE ";" ONE, VOIP_SRTP_RECEIVE, &rx));
+}
+
 int main(void)
 {
     static const uint8_t key[32] = {1}, salt[14] = {2}, mki[2] = {0, 7};
@@ -96,5 +124,6 @@ int main(void)
     GIVES(VOIP_ERR_NOT_SUPPORTED, voip_srtp_from_sdes("1 F8_128_HMAC_SHA1_80 inline:AAAA", VOIP_SRTP_RECEIVE, &rx));
     SAYS(VOIP_ERR_PARSE, "byte", voip_srtp_from_sdes("x AES_CM_128_HMAC_SHA1_80 inline:AAAA", VOIP_SRTP_RECEIVE, &rx));
     GIVES(VOIP_ERR_RANGE, voip_srtp_from_sdes("1 AES_CM_128_HMAC_SHA1_80 inline:AAAA", VOIP_SRTP_RECEIVE, &rx));
+    several_keys();
     return check_end();
 }

@@ -40,6 +40,8 @@ pub enum SrtpError {
     Buffer,
     /// Key or salt have the wrong length for the profile.
     Key,
+    /// Several keys, not each with an identifier of its own and of one length.
+    Mki,
     /// 2^48 RTP or 2^31 RTCP packets were sent with this key (RFC 3711 section 9.2).
     KeyExhausted,
     /// More sources than `MAX_STREAMS`.
@@ -54,6 +56,7 @@ impl SrtpError {
             SrtpError::Replay => "the packet was seen before or is older than the replay window",
             SrtpError::Buffer => "the buffer has no room for the authentication tag",
             SrtpError::Key => "master key or salt have the wrong length for the profile",
+            SrtpError::Mki => "several keys need an identifier each, all of one length",
             SrtpError::KeyExhausted => "the master key has protected as many packets as it may",
             SrtpError::Streams => "too many synchronisation sources",
         }

@@ -100,10 +100,18 @@ impl Crypto {
         Profile::from_name(&self.suite)
     }
 
-    /// The first key as a master key. Err for unknown suites and wrong lengths.
+    /// The first key as a master key: the one to send with. Err for unknown suites and wrong lengths.
     pub fn master_key(&self) -> Result<MasterKey, SrtpError> {
+        self.master(self.keys.first().ok_or(SrtpError::Key)?)
+    }
+
+    /// All of them: what a receiver needs.
+    pub fn master_keys(&self) -> Result<Vec<MasterKey>, SrtpError> {
+        self.keys.iter().map(|key| self.master(key)).collect()
+    }
+
+    fn master(&self, key: &CryptoKey) -> Result<MasterKey, SrtpError> {
         let profile = self.profile().ok_or(SrtpError::Key)?;
-        let key = self.keys.first().ok_or(SrtpError::Key)?;
         if key.key_and_salt.len() != profile.key_bytes() + profile.salt_bytes() {
             return Err(SrtpError::Key);
         }

@@ -187,3 +187,32 @@ fn gcm_with_the_session_keys_of_rfc_7714_section_16() {
     assert_eq!(data, hex("32b1de78a822fe12ef9f78fa332e33aab18012389a58e2f3b50b2a0276ffae0f1ba63799b87b"));
     assert_eq!(tag.to_vec(), hex("7aa3db36dfffd6b0f9bb7878d7a76c13"));
 }
+
+#[test]
+fn a_sender_may_go_from_one_key_to_another_in_the_middle_of_its_sequence() {
+    for profile in Profile::ALL {
+        let mut rng = SeededRng::new(5);
+        let keys = [b"\0\x01", b"\0\x02", b"\0\x03"].map(|mki| {
+            let both = MasterKey::generate(profile, &mut rng).key_and_salt();
+            let (key, salt) = both.split_at(profile.key_bytes());
+            MasterKey::new(profile, key, salt, mki).expect("a key")
+        });
+        let mut receive = Unprotector::with_keys(&keys).expect("a receiver");
+        let mut senders = keys.each_ref().map(|key| Protector::new(key).expect("a sender"));
+        for (n, sender) in [(0xffffu16, 0), (0, 2), (1, 1), (2, 0)] {
+            let [high, low] = n.to_be_bytes();
+            let mut packet = [&[0x80, 0, high, low, 0, 0, 0, 0, 0, 0, 0, 9, 1, 2, 3], &[0; 40][..]].concat();
+            if n < 9 {
+                senders[sender].set_roc(9, 1).expect("a source");
+            }
+            let sealed = senders[sender].protect_rtp(&mut packet, 15).expect("protected");
+            let mut again = packet.clone();
+            assert_eq!(receive.unprotect_rtp(&mut packet[..sealed]), Ok(15), "{profile:?} {n}");
+            assert_eq!(packet[12..15], [1, 2, 3]);
+            assert_eq!(receive.unprotect_rtp(&mut again[..sealed]), Err(SrtpError::Replay));
+        }
+        let same = [keys[0].clone(), keys[0].clone()];
+        assert!(matches!(Unprotector::with_keys(&same), Err(SrtpError::Mki)));
+        assert!(matches!(Unprotector::with_keys(&[]), Err(SrtpError::Key)));
+    }
+}
