@@ -8830,7 +8830,8 @@ voip_status voip_codec_free(voip_codec *codec);
 voip_status voip_codec_reset(voip_codec *codec);
 
 /**
- * Tells how many bytes so many frames become, and how many frames are in so many bytes.
+ * Tells how many bytes so many frames become, and how many frames are in so many bytes. For CN it is the most bytes that
+ * encoding writes, and 0 frames: its payloads do not say for how long they are.
  *
  * @param frames gives; 0 is allowed.
  * @param bytes gets the size of their payload; may be NULL.
@@ -8850,7 +8851,7 @@ voip_status voip_codec_get_sizes(voip_codec *codec,
                                  size_t *payload_frames);
 
 /**
- * Encodes frames into one payload.
+ * Encodes frames into one payload. CN describes the frames as noise: its level and its spectrum (RFC 3389).
  *
  * @param pcm signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
  * @param frames how many. GSM codes 160 at a time: silence is put behind a last part.
@@ -8872,7 +8873,7 @@ voip_status voip_codec_encode(voip_codec *codec,
                               size_t *written);
 
 /**
- * Decodes one payload.
+ * Decodes one payload. CN fills all of pcm with noise as described; an empty payload goes on with the last description.
  *
  * @param payload of an RTP packet.
  * @param payload_len bytes of it.

@@ -5,7 +5,7 @@ use super::error::{voip_status, Fail, FfiResult};
 use super::panic::guard;
 use super::sized::{self, SizeFirst};
 use super::strings;
-use crate::media::codec::{codec_list, Codec, CodecInfo, CodecKind, Decoder, Encoder};
+use crate::media::codec::{codec_list, Codec, CodecInfo, Decoder, Encoder};
 use crate::media::conceal::Concealer;
 use std::ffi::c_char;
 use std::mem::size_of;
@@ -58,7 +58,7 @@ unsafe impl SizeFirst for voip_codec_entry {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_codec_count() -> usize {
-    entries().count()
+    codec_list().len()
 }
 
 /// Tells a codec of this build.
@@ -74,7 +74,7 @@ pub extern "C" fn voip_codec_count() -> usize {
 #[no_mangle]
 pub unsafe extern "C" fn voip_codec_info(index: usize, entry: *mut voip_codec_entry) -> voip_status {
     guard(|| {
-        let row = entries().nth(index).ok_or_else(|| Fail::range(format!("there is no codec {index}")))?;
+        let row = codec_list().get(index).ok_or_else(|| Fail::range(format!("there is no codec {index}")))?;
         let told = voip_codec_entry {
             size: size_of::<voip_codec_entry>(),
             payload_type: row.payload_type.map_or(-1, i32::from),
@@ -114,7 +114,7 @@ pub unsafe extern "C" fn voip_codec_new(
                     && (clock_rate == 0 || row.clock_rate == clock_rate)
                     && (channels == 0 || u32::from(row.channels) == channels)
             };
-            let Some(row) = entries().find(fits) else {
+            let Some(row) = codec_list().iter().find(fits) else {
                 let text = format!("there is no codec {name}/{clock_rate}/{channels} in this build");
                 return Err(Fail::new(voip_status::VOIP_ERR_NO_CODEC, text));
             };
@@ -153,7 +153,8 @@ pub unsafe extern "C" fn voip_codec_reset(codec: *mut voip_codec) -> voip_status
     })
 }
 
-/// Tells how many bytes so many frames become, and how many frames are in so many bytes.
+/// Tells how many bytes so many frames become, and how many frames are in so many bytes. For CN it is the most bytes that
+/// encoding writes, and 0 frames: its payloads do not say for how long they are.
 ///
 /// @param frames gives; 0 is allowed.
 /// @param bytes gets the size of their payload; may be NULL.
@@ -187,7 +188,7 @@ pub unsafe extern "C" fn voip_codec_get_sizes(
     })
 }
 
-/// Encodes frames into one payload.
+/// Encodes frames into one payload. CN describes the frames as noise: its level and its spectrum (RFC 3389).
 ///
 /// @param pcm signed 16 bit at the codec's audio rate, all channels of a frame one after the other.
 /// @param frames how many. GSM codes 160 at a time: silence is put behind a last part.
@@ -224,7 +225,7 @@ pub unsafe extern "C" fn voip_codec_encode(
     })
 }
 
-/// Decodes one payload.
+/// Decodes one payload. CN fills all of pcm with noise as described; an empty payload goes on with the last description.
 ///
 /// @param payload of an RTP packet.
 /// @param payload_len bytes of it.
@@ -311,9 +312,4 @@ impl Coder {
         let samples = frames.checked_mul(usize::from(self.codec.channels.max(1)));
         samples.ok_or_else(|| Fail::range("more frames than the address space holds"))
     }
-}
-
-/// All but comfort noise, whose payloads say nothing of how long they last.
-fn entries() -> impl Iterator<Item = &'static CodecInfo> {
-    codec_list().iter().filter(|row| row.kind != CodecKind::Cn)
 }
