@@ -298,6 +298,33 @@ fn two_hundred_calls_at_once_are_answered_and_leave_nothing_behind() {
 }
 
 #[test]
+fn a_worker_with_many_calls_wakes_up_by_slots() {
+    let many = || PhoneConfig { max_calls: 64, ..config() };
+    let (a, b) = (Party::start(many()), Party::listening(many()));
+    let target = b.target();
+    b.phone.accept_calls(true);
+    let mut calls = Vec::new();
+    for _ in 0..40 {
+        let out = a.dial(&target);
+        let inc = b.phone.wait_call(soon()).unwrap();
+        inc.answer().unwrap();
+        out.wait_state(CallState::Answered, soon()).unwrap();
+        calls.push((out, inc));
+    }
+    let (before, began) = (a.phone.stats().media_wakeups, Instant::now());
+    let mut second = [0; 16_000];
+    let heard = calls[39].0.read_audio(&mut second, soon()).unwrap();
+    let (wakeups, took) = (a.phone.stats().media_wakeups - before, began.elapsed());
+    assert_eq!(heard, 8000);
+    // A slot is half a millisecond; a worker that spins wakes up a hundred times as often.
+    let slots = took.as_micros() as u64 / 500;
+    assert!(wakeups <= slots * 3, "{wakeups} wake-ups in {slots} slots");
+    for (out, _) in &calls {
+        out.hangup().unwrap();
+    }
+}
+
+#[test]
 fn an_ended_call_is_the_last_thing_that_is_heard_of_it() {
     let (a, b) = pair();
     let (out, inc) = answered(&a, &b);

@@ -115,14 +115,6 @@ impl AsRawFd for Epoll {
     }
 }
 
-/// Waits until the descriptor is readable or the time is over; nothing else ends it.
-pub fn wait_readable(fd: RawFd, timeout: Duration) {
-    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-    let spec = clock::timespec(crate::util::Time::from_nanos(timeout.as_nanos() as u64));
-    // SAFETY: one pollfd and a timespec that live until the call returns; no mask is given.
-    unsafe { libc::ppoll(&mut poll, 1, &spec, std::ptr::null()) };
-}
-
 /// The calling thread's time-outs end within a microsecond of their time instead of within 50.
 pub fn exact_timeouts() {
     // SAFETY: takes no pointers.

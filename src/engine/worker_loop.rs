@@ -8,7 +8,7 @@
 use super::clock::{self, Stamps};
 use super::counters::Counters;
 use super::epoll::{self, Epoll, Ready};
-use super::error::Result;
+use super::error::{Error, Result};
 use super::fd::Wake;
 use super::link::Link;
 use super::receiver::Receiver;
@@ -49,6 +49,8 @@ pub struct Worker {
     commands: channel::Receiver<ToWorker>,
     wake: Arc<Wake>,
     pub(super) epoll: Epoll,
+    /// Only what wakes us, without the sockets: for a crowd, where somebody is always talking.
+    bell: Epoll,
     receiver: Receiver,
     pub(super) shared: SharedSockets,
     pub(super) streams: Slab<Box<Stream>>,
@@ -84,13 +86,17 @@ impl Worker {
         wake: Arc<Wake>,
     ) -> Result<Worker> {
         let epoll = Epoll::new()?;
-        epoll.add(wake.as_raw_fd(), WAKE).map_err(|e| super::error::Error::system("epoll", &e))?;
+        let bell = Epoll::new()?;
+        for set in [&epoll, &bell] {
+            set.add(wake.as_raw_fd(), WAKE).map_err(|e| Error::system("epoll", &e))?;
+        }
         Ok(Worker {
             link,
             reports,
             commands,
             wake,
             epoll,
+            bell,
             receiver: Receiver::new(BATCH, DATAGRAM_BYTES),
             shared: SharedSockets::default(),
             streams: Slab::new(),
@@ -140,7 +146,7 @@ impl Worker {
         match timeout {
             Some(t) if self.streams.len() >= CROWD => {
                 if !t.is_zero() {
-                    epoll::wait_readable(self.wake.as_raw_fd(), t.min(SLOT));
+                    self.bell.wait(ready, Some(t.min(SLOT)))?;
                 }
                 self.epoll.wait(ready, Some(Duration::ZERO))
             }
