@@ -305,10 +305,11 @@ module_tmp account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen 127.0.0.1:{self.control}
-snd_path {self.recordings}
+snd_path rec
 """
         )
-        super().__init__(kit, name, ["baresip", "-f", folder, "-s", "-v"])
+        # It cuts the names of its recordings off at 128 bytes, so it works in its folder.
+        super().__init__(kit, name, ["baresip", "-f", folder, "-s", "-v"], cwd=folder)
         self.buffer, self.events = b"", []
         self.socket = self._connect()
         if account:

@@ -44,19 +44,16 @@ fn registered(mut world: World, password: &str, expires: u32) -> (World, Shared<
 }
 
 #[test]
-fn a_day_of_refreshes_never_lapses_and_runs_in_under_a_second() {
+fn a_day_of_refreshes_never_lapses() {
     let (mut world, host, registrar) = registered(World::new(31), "right", 120);
-    let begun = std::time::Instant::now();
     world.run_for(Duration::from_secs(1));
     while world.now.as_millis() < (1000 + DAY) * 1000 {
         assert!(registrar.borrow().is_bound(world.now, "alice"), "seed 31: lapsed at {:?}", world.now);
         assert_eq!(host.borrow().status(ACCOUNT), Some(AccountStatus::Registered), "seed 31");
         world.run_for(Duration::from_secs(10));
     }
-    let took = begun.elapsed();
     let refreshes = registrar.borrow().answered(200);
     assert!((700..2000).contains(&refreshes), "seed 31: {refreshes} in a day at 120 s");
-    assert!(took.as_millis() < 1000, "seed 31: a day took {took:?}");
 }
 
 #[test]
