@@ -2,6 +2,8 @@
 
 pub struct Bytes<'a>(pub &'a [u8]);
 
+// Each fuzz target uses a part of it.
+#[allow(dead_code)]
 impl<'a> Bytes<'a> {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
