@@ -14,7 +14,7 @@ use voip::proto::sip::auth::{self, Secret};
 use voip::proto::sip::{Message, Transport};
 use voip::proto::srtp::Profile;
 use voip::proto::stun::{Client, ClientConfig, Credentials, Key, StunMessage};
-use voip::ua::registration::{Registration, RegistrationAction};
+use voip::ua::registration::{Pace, Registration, RegistrationAction};
 use voip::ua::{AccountConfig, AccountStatus};
 use voip::util::{Duration, Rng, SeededRng, Time};
 
@@ -203,9 +203,9 @@ fn mutated_answers_to_a_register_never_start_a_storm() {
     };
     run("register", &seeds, &spice, |bytes| {
         let mut rng = SeededRng::new(bytes.len() as u64);
-        let mut now = Time::from_secs(1);
+        let (mut now, mut pace) = (Time::from_secs(1), Pace::default());
         let mut registration = Registration::new(&config, &mut rng);
-        registration.start(now, &mut rng, "sip:a@192.0.2.7:5062");
+        registration.start(now, &mut rng, &mut pace, "sip:a@192.0.2.7:5062");
         let (mut sent, mut taken) = (0, false);
         // As long as the same answer comes at once; then one deadline, and once more.
         for round in 0..2 {
@@ -235,7 +235,7 @@ fn mutated_answers_to_a_register_never_start_a_storm() {
             assert_eq!(bound, registration.is_bound(), "the status is what is true");
             let Some(at) = registration.next_deadline() else { break };
             now = at.max(now);
-            registration.on_deadline(now, &mut rng);
+            registration.on_deadline(now, &mut rng, &mut pace);
         }
         assert!(sent >= 1);
         taken

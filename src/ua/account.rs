@@ -4,7 +4,7 @@ use super::api::*;
 use super::base::{Alarm, Asker, Base, Owner};
 use super::hop::{transport_of, HAS_TLS};
 use super::registration::{
-    address_of_record, outbound_route, Hop, NoResponse, RegisterRequest, Registration, RegistrationAction,
+    address_of_record, outbound_route, Hop, NoResponse, Pace, RegisterRequest, Registration, RegistrationAction,
 };
 use crate::proto::sip::{Host, Message, Peer, Transport, Uri};
 use crate::util::{Duration, Time};
@@ -38,6 +38,7 @@ pub(super) struct Accounts {
     by_user: HashMap<Box<str>, Vec<AccountId>>,
     /// How many have business with their registrars.
     busy: usize,
+    pace: Pace,
 }
 
 impl Accounts {
@@ -84,10 +85,12 @@ impl Accounts {
             busy: false,
         };
         self.by_id.insert(id, account);
+        self.pace.set_accounts(self.by_id.len());
         Ok(())
     }
     fn forget(&mut self, base: &mut Base, id: AccountId) {
         let Some(account) = self.by_id.remove(&id) else { return };
+        self.pace.set_accounts(self.by_id.len());
         self.busy -= usize::from(account.busy);
         if let Some((query, _)) = account.waiting {
             base.queries.remove(&query);
@@ -123,7 +126,7 @@ impl Accounts {
             return Err(UaError::State);
         }
         let contact = account.contact(base);
-        account.registration.start(now, base.rng.as_mut(), &contact);
+        account.registration.start(now, base.rng.as_mut(), &mut self.pace, &contact);
         self.settle(base, now, id);
         Ok(())
     }
@@ -133,7 +136,7 @@ impl Accounts {
             let Some(account) = self.by_id.get_mut(&id) else { continue };
             let contact = account.contact(base);
             if !account.removing && account.registration.wants_contact(&contact) {
-                account.registration.start(now, base.rng.as_mut(), &contact);
+                account.registration.start(now, base.rng.as_mut(), &mut self.pace, &contact);
                 self.settle(base, now, id);
             }
         }
@@ -200,7 +203,7 @@ impl Accounts {
     pub fn on_alarm(&mut self, base: &mut Base, now: Time, id: AccountId) {
         let Some(account) = self.by_id.get_mut(&id) else { return };
         account.alarm = None;
-        account.registration.on_deadline(now, base.rng.as_mut());
+        account.registration.on_deadline(now, base.rng.as_mut(), &mut self.pace);
         self.settle(base, now, id);
     }
     pub fn on_resolved(

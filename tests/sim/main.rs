@@ -11,6 +11,7 @@ mod world;
 
 mod calls;
 mod chaos;
+mod crowds;
 mod proxies;
 mod races;
 mod reach;

@@ -31,6 +31,8 @@ pub struct Registrar {
     /// Binding by user: contact and until when.
     pub bindings: BTreeMap<String, (String, Time)>,
     pub moods: VecDeque<Mood>,
+    /// Bindings that were renewed too late.
+    pub lapses: u32,
     /// What each REGISTER was answered.
     pub log: Vec<(Time, u16)>,
     nonces: BTreeMap<String, u32>,
@@ -49,6 +51,7 @@ impl Registrar {
             nonce_uses: 1000,
             bindings: BTreeMap::new(),
             moods: VecDeque::new(),
+            lapses: 0,
             log: Vec::new(),
             nonces: BTreeMap::new(),
             layer: Layer::new(Timers::default(), 10_000),
@@ -159,7 +162,8 @@ impl Registrar {
         let Some(contact) = contact else { return (400, Vec::new()) };
         let granted = asked.min(self.granted.max(self.min_expires));
         let until = now + Duration::from_secs(granted.into());
-        self.bindings.insert(user, (contact.uri_text.to_string(), until));
+        let before = self.bindings.insert(user, (contact.uri_text.to_string(), until));
+        self.lapses += u32::from(before.is_some_and(|(_, until)| until < now));
         (200, vec![(HeaderName::Contact, format!("<{}>;expires={granted}", contact.uri_text))])
     }
 }

@@ -52,6 +52,14 @@ pub(super) fn refresh_margin(granted: u32, rng: &mut dyn Rng) -> Duration {
     (margin + Duration::from_nanos(jitter)).min(lifetime / 2)
 }
 
+/// How long after a grant the first refresh of one account among many is sent: anywhere in the time until it is due,
+/// so that all later ones are as evenly spread. Those that began together would otherwise come together for ever.
+pub(super) fn first_refresh(granted: u32, rng: &mut dyn Rng) -> Duration {
+    let due = Duration::from_secs(u64::from(granted)) - refresh_margin(granted, rng);
+    let least = due / 10;
+    least + Duration::from_nanos(rng.below(u64::try_from((due - least).as_nanos()).unwrap_or(u64::MAX)))
+}
+
 /// Our address as the peer saw it: `received` (or the sent-by, if that is an address) and `rport` of
 /// the top Via of its response (RFC 3581). None without a filled rport.
 pub fn observed_in(response: &Message) -> Option<SocketAddr> {

@@ -8,6 +8,7 @@
 //! Path: RFC 3327, digest: RFC 8760, back-off: after RFC 5626 section 4.5.
 
 mod binding;
+mod pace;
 mod request;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ use crate::ua::api::{AccountConfig, AccountStatus};
 use crate::util::{Duration, Rng, Time};
 
 pub use binding::observed_in;
+pub use pace::Pace;
 pub use request::{address_of_record, outbound_route, party, registrar_uri, Hop, RegisterRequest};
 
 /// Answers that may be followed at once by another request (challenges, 423, 3xx) within one attempt.
@@ -77,6 +79,8 @@ enum Mode {
 struct Binding {
     contact: Box<str>,
     expires_at: Time,
+    /// Seconds.
+    granted: u32,
 }
 
 /// The registration of one account.
@@ -97,6 +101,12 @@ pub struct Registration {
     pending: Option<Pending>,
     /// Refresh or retry.
     wake: Option<Time>,
+    /// `wake` is a turn that was given to us.
+    has_turn: bool,
+    /// The phone has many accounts.
+    crowded: bool,
+    /// Something else than a refresh in its time led here: others may have come the same way at the same instant.
+    herded: bool,
     backoff: Duration,
     resends: u32,
     /// From a 3xx: followed instead of the account's own hop until the attempt ends.
@@ -133,6 +143,9 @@ impl Registration {
             binding: None,
             pending: None,
             wake: None,
+            has_turn: false,
+            crowded: false,
+            herded: true,
             backoff: config.retry_min,
             resends: 0,
             redirect: None,
@@ -145,13 +158,20 @@ impl Registration {
         }
     }
 
-    /// Registers, or refreshes at once; also the way out of a final failure. `contact` is our contact
-    /// URI without angle brackets; a new one replaces the old one in the registrar.
-    pub fn start(&mut self, now: Time, rng: &mut dyn Rng, contact: &str) {
+    /// Registers, or refreshes, as soon as it is its turn; also the way out of a final failure. `contact` is our
+    /// contact URI without angle brackets; a new one replaces the old one in the registrar.
+    pub fn start(&mut self, now: Time, rng: &mut dyn Rng, pace: &mut Pace, contact: &str) {
+        self.crowded = pace.is_crowded();
+        if self.prepare(contact) && !self.has_turn {
+            self.attempt_in_turn(now, rng, pace);
+        }
+    }
+    /// True: an attempt is due.
+    fn prepare(&mut self, contact: &str) -> bool {
         self.contact = contact.into();
         if let Mode::Leaving { deadline, .. } = self.mode {
             self.mode = Mode::Leaving { deadline, restart: true };
-            return;
+            return false;
         }
         if self.mode == Mode::Dead {
             self.auth = Session::new();
@@ -161,9 +181,19 @@ impl Registration {
             self.last = (0, "".into());
         }
         self.mode = Mode::On;
+        self.herded = true;
         self.backoff = self.config.retry_min;
-        if self.pending.is_none() {
-            self.attempt(now, rng);
+        self.pending.is_none()
+    }
+    fn attempt_in_turn(&mut self, now: Time, rng: &mut dyn Rng, pace: &mut Pace) {
+        let turn = pace.turn(now, rng);
+        if turn <= now {
+            return self.attempt(now, rng);
+        }
+        self.has_turn = true;
+        self.wake = Some(turn);
+        if self.binding.is_none() {
+            self.report(now, AccountStatus::Registering, None);
         }
     }
 
@@ -178,6 +208,7 @@ impl Registration {
             Mode::On | Mode::Dead => {}
         }
         self.wake = None;
+        self.has_turn = false;
         if self.binding.is_none() && self.pending.is_none() {
             self.mode = Mode::Off;
             return self.report(now, AccountStatus::Inactive, None);
@@ -235,12 +266,14 @@ impl Registration {
         if self.mode != Mode::On || self.pending.is_some() || self.binding.is_none() {
             return;
         }
+        self.herded = true;
         let again = now + self.next_backoff(rng);
         self.wake = Some(self.wake.map_or(again, |wake| wake.min(again)));
     }
 
     /// To be called at `next_deadline`; earlier does no harm.
-    pub fn on_deadline(&mut self, now: Time, rng: &mut dyn Rng) {
+    pub fn on_deadline(&mut self, now: Time, rng: &mut dyn Rng, pace: &mut Pace) {
+        self.crowded = pace.is_crowded();
         if let Mode::Leaving { deadline, restart } = self.mode {
             if now >= deadline {
                 self.pending = None;
@@ -249,7 +282,10 @@ impl Registration {
             return;
         }
         if self.wake.is_some_and(|wake| now >= wake) {
-            self.attempt(now, rng);
+            match self.has_turn || self.binding.is_some() {
+                true => self.attempt(now, rng),
+                false => self.attempt_in_turn(now, rng, pace),
+            }
         }
         if self.binding.as_ref().is_some_and(|b| now >= b.expires_at) {
             self.lose_binding();
@@ -308,6 +344,7 @@ impl Registration {
         self.resends = 0;
         self.redirect = None;
         self.wake = None;
+        self.has_turn = false;
         self.send(rng);
         if self.mode == Mode::On && self.binding.is_none() {
             self.report(now, AccountStatus::Registering, None);
@@ -386,14 +423,20 @@ impl Registration {
             return self.on_temporary(now, rng, None, pending);
         };
         let expires_at = now + Duration::from_secs(u64::from(granted));
-        self.binding = Some(Binding { contact: self.contact.clone(), expires_at });
+        let before = self.binding.replace(Binding { contact: self.contact.clone(), expires_at, granted });
         self.service_route = response.values(HeaderName::ServiceRoute).map(Box::from).collect();
         self.path = response.values(HeaderName::Path).map(Box::from).collect();
         self.backoff = self.config.retry_min;
         if let Mode::Leaving { .. } = self.mode {
             return self.attempt(now, rng);
         }
-        self.wake = Some(expires_at - binding::refresh_margin(granted, rng));
+        // A registrar that has changed its mind has changed it for all.
+        let herded = self.herded || before.is_none_or(|b| b.granted / 2 > granted || granted / 2 > b.granted);
+        self.herded = false;
+        self.wake = Some(match self.crowded && herded {
+            true => now + binding::first_refresh(granted, rng),
+            false => expires_at - binding::refresh_margin(granted, rng),
+        });
         self.report(now, AccountStatus::Registered, None);
     }
 
@@ -469,6 +512,7 @@ impl Registration {
             return self.leave_on(now, rng, pending);
         }
         let wait = self.next_backoff(rng).max(retry_after.unwrap_or_default());
+        self.herded = true;
         self.wake = Some(now + wait);
         if self.binding.as_ref().is_some_and(|b| now < b.expires_at) {
             self.report(now, AccountStatus::Registered, Some(wait));
@@ -510,7 +554,9 @@ impl Registration {
         self.report(now, AccountStatus::Inactive, None);
         if restart {
             let contact = self.contact.clone();
-            self.start(now, rng, &contact);
+            if self.prepare(&contact) {
+                self.attempt(now, rng);
+            }
         }
     }
 

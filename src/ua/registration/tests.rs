@@ -34,6 +34,7 @@ struct World {
     now: Time,
     rng: SeededRng,
     registration: Registration,
+    pace: Pace,
     sent: Vec<RegisterRequest>,
     statuses: Vec<RegistrationStatus>,
 }
@@ -43,7 +44,7 @@ impl World {
         let mut rng = SeededRng::new(7);
         let registration = Registration::new(&config, &mut rng);
         let now = Time::from_secs(1000);
-        World { now, rng, registration, sent: Vec::new(), statuses: Vec::new() }
+        World { now, rng, registration, pace: Pace::default(), sent: Vec::new(), statuses: Vec::new() }
     }
     /// Started and granted.
     fn registered(config: AccountConfig) -> World {
@@ -62,7 +63,7 @@ impl World {
         }
     }
     fn start(&mut self) {
-        self.registration.start(self.now, &mut self.rng, CONTACT);
+        self.registration.start(self.now, &mut self.rng, &mut self.pace, CONTACT);
         self.drain();
     }
     fn stop(&mut self, patience: Duration) {
@@ -78,7 +79,7 @@ impl World {
         let at = self.registration.next_deadline().expect("a deadline");
         let passed = at.since(self.now);
         self.now = at.max(self.now);
-        self.registration.on_deadline(self.now, &mut self.rng);
+        self.registration.on_deadline(self.now, &mut self.rng, &mut self.pace);
         self.drain();
         passed
     }
@@ -585,7 +586,7 @@ fn starting_while_leaving_registers_again_afterwards() {
 #[test]
 fn a_new_contact_replaces_the_old_one_in_the_registrar() {
     let mut world = World::registered(config());
-    world.registration.start(world.now, &mut world.rng, "sip:alice@192.0.2.8:5062");
+    world.registration.start(world.now, &mut world.rng, &mut world.pace, "sip:alice@192.0.2.8:5062");
     world.drain();
     let expected = ["<sip:alice@192.0.2.8:5062>;expires=300", "<sip:alice@192.0.2.7:5062>;expires=0"];
     assert_eq!(contacts(world.last()), expected);
