@@ -4,7 +4,8 @@ use super::api::*;
 use super::base::{Alarm, Asker, Base, Owner};
 use super::hop::{transport_of, HAS_TLS};
 use super::registration::{
-    address_of_record, outbound_route, Hop, NoResponse, Pace, RegisterRequest, Registration, RegistrationAction,
+    address_of_record, outbound_route, Hop, NoResponse, Pace, RegisterRequest, Registration,
+    RegistrationAction,
 };
 use crate::proto::sip::{Host, Message, Peer, Transport, Uri};
 use crate::util::{Duration, Time};

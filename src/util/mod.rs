@@ -2,6 +2,8 @@
 
 mod prefetch;
 mod rng;
+mod scan;
+mod short_text;
 mod slab;
 mod time;
 mod wheel;
@@ -9,6 +11,8 @@ mod wheel;
 pub use core::time::Duration;
 pub use prefetch::prefetch;
 pub use rng::{Rng, SeededRng};
+pub use scan::find_line_end;
+pub use short_text::ShortText;
 pub use slab::{Key, Slab};
 pub use time::Time;
 pub use wheel::{Wheel, SLOT};

@@ -13,6 +13,7 @@ use super::session::address_type;
 use super::{Attribute, Connection, Direction, Media, Origin, SessionDescription};
 use crate::proto::rtp::PayloadFormat;
 use crate::proto::srtp::StreamKeys;
+use crate::util::ShortText;
 
 /// Packet times that we send: shorter ones waste the wire, longer ones don't fit a datagram.
 const PTIME_RANGE_MS: core::ops::RangeInclusive<u32> = 5..=120;
@@ -451,7 +452,7 @@ fn audio_media(local: &LocalMedia, codecs: &[PayloadFormat], direction: Directio
     }
 }
 
-fn describe(local: &LocalMedia, media: Vec<Media>, times: Vec<Box<str>>) -> SessionDescription {
+fn describe(local: &LocalMedia, media: Vec<Media>, times: Vec<ShortText>) -> SessionDescription {
     let ip = local.address.ip();
     SessionDescription {
         origin: Origin {

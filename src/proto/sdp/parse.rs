@@ -6,6 +6,7 @@
 
 use super::session::{Attribute, Connection, Media, Origin, SessionDescription};
 use crate::proto::sip::ParseError;
+use crate::util::{find_line_end, ShortText};
 use std::borrow::Cow;
 
 /// Longest description.
@@ -27,10 +28,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<SessionDescription, ParseError> {
     }
     let mut parser = Parser::default();
     let mut seen_version = false;
+    // As a rule all of it is text, and that is seen at once.
+    let text = core::str::from_utf8(bytes).ok().filter(|_| memchr::memchr(0, bytes).is_none());
     for (offset, line) in lines(bytes) {
-        let (letter, value) = split_line(offset, line)?;
+        let (letter, value) = split_line(offset, line, text)?;
         if !seen_version {
-            if letter != 'v' || value.trim() != "0" {
+            if letter != 'v' || value.trim_ascii() != "0" {
                 return Err(ParseError { offset, expected: "v=0" });
             }
             seen_version = true;
@@ -50,7 +53,7 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     core::iter::from_fn(move || loop {
         let rest = bytes.get(offset..).filter(|rest| !rest.is_empty())?;
         let at = offset;
-        let len = memchr::memchr2(b'\n', b'\r', rest).unwrap_or(rest.len());
+        let len = find_line_end(rest).unwrap_or(rest.len());
         offset += len + 1;
         let line = rest.get(..len).unwrap_or_default();
         if !line.iter().all(u8::is_ascii_whitespace) {
@@ -59,17 +62,22 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     })
 }
 
-fn split_line(offset: usize, line: &[u8]) -> Result<(char, Cow<'_, str>), ParseError> {
+/// `text` is the whole description if it is UTF-8 without NUL.
+fn split_line<'a>(
+    offset: usize,
+    line: &'a [u8],
+    text: Option<&'a str>,
+) -> Result<(char, Cow<'a, str>), ParseError> {
     let (letter, value) = match line {
         [letter, b'=', value @ ..] if letter.is_ascii_alphabetic() => (*letter, value),
         _ => return Err(ParseError { offset, expected: "a letter and an equals sign" }),
     };
-    if let Some(at) = memchr::memchr(0, value) {
-        return Err(ParseError { offset: offset + 2 + at, expected: "text without nul" });
-    }
-    let value = match core::str::from_utf8(value) {
-        Ok(text) => Cow::Borrowed(text),
-        Err(_) => String::from_utf8_lossy(value),
+    let value = match text.and_then(|text| text.get(offset + 2..offset + line.len())) {
+        Some(text) => Cow::Borrowed(text),
+        None => match memchr::memchr(0, value) {
+            Some(at) => return Err(ParseError { offset: offset + 2 + at, expected: "text without nul" }),
+            None => String::from_utf8_lossy(value),
+        },
     };
     Ok((char::from(letter), value))
 }
@@ -77,12 +85,12 @@ fn split_line(offset: usize, line: &[u8]) -> Result<(char, Cow<'_, str>), ParseE
 #[derive(Default)]
 struct Parser {
     origin: Option<Origin>,
-    name: Option<Box<str>>,
+    name: Option<ShortText>,
     connection: Option<Connection>,
-    times: Vec<Box<str>>,
+    times: Vec<ShortText>,
     attributes: Vec<Attribute>,
     media: Vec<Media>,
-    other_lines: Vec<Box<str>>,
+    other_lines: Vec<ShortText>,
     attribute_count: usize,
     other_count: usize,
 }
@@ -94,7 +102,7 @@ impl Parser {
             'o' => self.take_origin(offset, value),
             's' => {
                 // RFC 8866 section 5.3: no name is written as a dash.
-                let name = if value.trim().is_empty() { "-" } else { value };
+                let name = if value.trim_ascii().is_empty() { "-" } else { value };
                 self.name.get_or_insert_with(|| name.into());
                 Ok(())
             }
@@ -136,7 +144,7 @@ impl Parser {
         }
         self.times.push(match letter {
             'r' => format!("r={value}").into(),
-            _ => value.trim().into(),
+            _ => value.trim_ascii().into(),
         });
         Ok(())
     }
@@ -163,9 +171,9 @@ impl Parser {
         if self.attribute_count > MAX_ATTRIBUTES {
             return Err(ParseError { offset, expected: "at most 1024 attributes" });
         }
-        let attribute = match memchr::memchr(b':', value.as_bytes()) {
-            Some(colon) => Attribute::new(value[..colon].trim(), value[colon + 1..].trim()),
-            None => Attribute::flag(value.trim()),
+        let attribute = match value.bytes().position(|b| b == b':') {
+            Some(colon) => Attribute::new(value[..colon].trim_ascii(), value[colon + 1..].trim_ascii()),
+            None => Attribute::flag(value.trim_ascii()),
         };
         match self.media.last_mut() {
             Some(media) => media.attributes.push(attribute),
@@ -189,8 +197,8 @@ impl Parser {
         let (Some(port), Some(port_count)) = (port, port_count) else {
             return Err(ParseError { offset, expected: "a port of 0 to 65535" });
         };
-        let mut formats: Vec<Box<str>> = Vec::with_capacity(8);
-        formats.extend(fields.take(MAX_FORMATS + 1).map(Box::<str>::from));
+        let mut formats: Vec<ShortText> = Vec::with_capacity(8);
+        formats.extend(fields.take(MAX_FORMATS + 1).map(ShortText::from));
         if formats.len() > MAX_FORMATS {
             return Err(ParseError { offset, expected: "at most 128 formats" });
         }
@@ -235,7 +243,7 @@ impl Parser {
 }
 
 /// `IP4` for the Internet, `TN RFC2543` and the like for other networks.
-fn network_and_type(network: &str, kind: &str) -> Box<str> {
+fn network_and_type(network: &str, kind: &str) -> ShortText {
     if network.eq_ignore_ascii_case("IN") {
         kind.into()
     } else {

@@ -4,6 +4,7 @@ use core::fmt::Write as _;
 use core::net::IpAddr;
 
 use crate::proto::sip::ParseError;
+use crate::util::ShortText;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Direction {
@@ -52,13 +53,13 @@ impl Direction {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Origin {
-    pub username: Box<str>,
-    pub session_id: Box<str>,
+    pub username: ShortText,
+    pub session_id: ShortText,
     pub version: u64,
     /// `IP4` of `IN IP4 192.0.2.1`; another network type stands before it (`TN RFC2543`).
-    pub address_type: Box<str>,
+    pub address_type: ShortText,
     /// The address as written.
-    pub address: Box<str>,
+    pub address: ShortText,
 }
 
 impl Default for Origin {
@@ -76,9 +77,9 @@ impl Default for Origin {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Connection {
     /// As written, with ttl and count if any.
-    pub address: Box<str>,
+    pub address: ShortText,
     /// `IP4`, `IP6`; another network type than `IN` stands before it.
-    pub address_type: Box<str>,
+    pub address_type: ShortText,
 }
 
 impl Connection {
@@ -105,8 +106,8 @@ pub fn address_type(ip: IpAddr) -> &'static str {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Attribute {
-    pub name: Box<str>,
-    pub value: Option<Box<str>>,
+    pub name: ShortText,
+    pub value: Option<ShortText>,
 }
 
 impl Attribute {
@@ -121,17 +122,17 @@ impl Attribute {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Media {
     /// `audio`
-    pub kind: Box<str>,
+    pub kind: ShortText,
     pub port: u16,
     /// The count after `/`, 1 as a rule.
     pub port_count: u16,
     /// `RTP/AVP`
-    pub protocol: Box<str>,
-    pub formats: Vec<Box<str>>,
+    pub protocol: ShortText,
+    pub formats: Vec<ShortText>,
     pub connection: Option<Connection>,
     pub attributes: Vec<Attribute>,
     /// Lines `i=`, `b=`, `k=`, further `c=` and unknown ones, whole, as they came.
-    pub other_lines: Vec<Box<str>>,
+    pub other_lines: Vec<ShortText>,
 }
 
 impl Media {
@@ -162,14 +163,14 @@ impl Media {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SessionDescription {
     pub origin: Origin,
-    pub name: Box<str>,
+    pub name: ShortText,
     pub connection: Option<Connection>,
     /// Values of `t=` lines; a repeat line stands behind its time as `r=…`.
-    pub times: Vec<Box<str>>,
+    pub times: Vec<ShortText>,
     pub attributes: Vec<Attribute>,
     pub media: Vec<Media>,
     /// Other lines of the session part, whole, as they came.
-    pub other_lines: Vec<Box<str>>,
+    pub other_lines: Vec<ShortText>,
 }
 
 impl SessionDescription {
@@ -323,7 +324,7 @@ fn write_connection(out: &mut String, connection: Option<&Connection>) {
 }
 
 /// Lines of the given letters, in the order of the letters.
-fn write_others(out: &mut String, lines: &[Box<str>], letters: &str) {
+fn write_others(out: &mut String, lines: &[ShortText], letters: &str) {
     for letter in letters.chars() {
         for text in lines.iter().filter(|l| l.starts_with(letter)) {
             raw(out, text);
@@ -331,7 +332,7 @@ fn write_others(out: &mut String, lines: &[Box<str>], letters: &str) {
     }
 }
 
-fn write_unknown(out: &mut String, lines: &[Box<str>], known: &str) {
+fn write_unknown(out: &mut String, lines: &[ShortText], known: &str) {
     for text in lines.iter().filter(|l| !l.starts_with(|c| known.contains(c))) {
         raw(out, text);
     }

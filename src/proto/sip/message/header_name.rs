@@ -93,41 +93,50 @@ header_names! {
     Diversion = "Diversion",
 }
 
-const LENGTHS: usize = 32;
-const PER_LENGTH: usize = 16;
+/// Places in the table of names, more than twice as many as there are names.
+const PLACES: usize = 256;
 
-/// For each length the names that have it, as indices into `ALL`.
-const BY_LENGTH: ([[u8; PER_LENGTH]; LENGTHS], [u8; LENGTHS]) = {
-    let mut table = [[0; PER_LENGTH]; LENGTHS];
-    let mut counts = [0; LENGTHS];
+/// Where a name of at least two bytes belongs: its length, its first, its last but one and its last letter, without case.
+const fn place_of(name: &[u8]) -> usize {
+    let len = name.len();
+    let (first, before, last) = (name[0] | 0x20, name[len - 2] | 0x20, name[len - 1] | 0x20);
+    // Found by trying: one name of all stands in another's place.
+    (len * 141 + first as usize * 204 + before as usize * 138 + last as usize * 127) % PLACES
+}
+
+/// The names by their places; who finds a place taken stands in the next free one.
+const TABLE: [HeaderName; PLACES] = {
+    let mut table = [HeaderName::Other; PLACES];
     let mut i = 0;
     while i < ALL.len() {
-        let len = ALL[i].1.len();
-        table[len][counts[len] as usize] = i as u8;
-        counts[len] += 1;
+        let mut place = place_of(ALL[i].1.as_bytes());
+        while !matches!(table[place], HeaderName::Other) {
+            place = (place + 1) % PLACES;
+        }
+        table[place] = ALL[i].0;
         i += 1;
     }
-    (table, counts)
+    table
 };
 
 impl HeaderName {
     /// Any case, long or compact; what isn't known is `Other`.
     pub fn from_bytes(name: &[u8]) -> HeaderName {
-        if let [letter] = name {
-            return compact(*letter);
+        match name {
+            [] => return HeaderName::Other,
+            [letter] => return compact(*letter),
+            _ => {}
         }
-        let (Some(row), Some(&count)) = (BY_LENGTH.0.get(name.len()), BY_LENGTH.1.get(name.len())) else {
-            return HeaderName::Other;
-        };
-        for &index in &row[..usize::from(count)] {
-            let (found, text) = ALL[usize::from(index)];
-            let text = text.as_bytes();
-            // Nearly everybody writes the names as the RFCs do.
-            if text == name || (text[0] == name[0] & 0xdf && text.eq_ignore_ascii_case(name)) {
+        let mut place = place_of(name);
+        loop {
+            let found = TABLE[place % PLACES];
+            let text = found.as_str().as_bytes();
+            // The empty text of `Other` ends the search: the table has free places.
+            if text.is_empty() || text == name || text.eq_ignore_ascii_case(name) {
                 return found;
             }
+            place += 1;
         }
-        HeaderName::Other
     }
 
     /// May several values stand in one line, separated by commas?

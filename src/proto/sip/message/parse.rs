@@ -8,6 +8,7 @@ use super::{
     MAX_HEADER_LINES, MAX_MESSAGE_BYTES,
 };
 use crate::proto::sip::text::{self, error, is_token_byte};
+use crate::util::find_line_end;
 
 pub(super) fn parse(input: &[u8]) -> Result<Message, ParseError> {
     let skipped = input.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -33,7 +34,7 @@ pub(super) fn parse(input: &[u8]) -> Result<Message, ParseError> {
 }
 
 /// What a walk over the head found.
-struct Index {
+struct Index<'a> {
     lines: Vec<Line>,
     start: Start,
     method: Option<Method>,
@@ -42,10 +43,12 @@ struct Index {
     body_at: usize,
     /// The line before the body ends without a carriage return.
     bare_feeds: bool,
+    /// Head and body, if both are text.
+    text: Option<&'a str>,
 }
 
-enum Walk {
-    Done(Index),
+enum Walk<'a> {
+    Done(Index<'a>),
     Rewrite,
 }
 
@@ -66,7 +69,7 @@ struct LineEnd {
 
 fn line_end(bytes: &[u8], from: usize) -> LineEnd {
     let rest = bytes.get(from..).unwrap_or(&[]);
-    let Some(found) = memchr::memchr2(b'\r', b'\n', rest) else {
+    let Some(found) = find_line_end(rest) else {
         return LineEnd { end: bytes.len(), next: bytes.len(), stray_return: false };
     };
     let end = from + found;
@@ -78,7 +81,7 @@ fn line_end(bytes: &[u8], from: usize) -> LineEnd {
     }
 }
 
-fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
+fn walk(bytes: &[u8]) -> Result<Walk<'_>, ParseError> {
     let first = line_end(bytes, 0);
     if first.stray_return {
         return Ok(Walk::Rewrite);
@@ -92,6 +95,7 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
         content_length: ContentLength::None,
         body_at: bytes.len(),
         bare_feeds: false,
+        text: None,
     };
     let mut at = first.next;
     while let Some(&byte) = bytes.get(at) {
@@ -108,8 +112,8 @@ fn walk(bytes: &[u8]) -> Result<Walk, ParseError> {
         at = line.next;
     }
     // All at once as a rule; a body may be what it likes.
-    let is_text = |part: &[u8]| core::str::from_utf8(part).is_ok();
-    match is_text(bytes) || is_text(&bytes[..index.body_at]) {
+    index.text = core::str::from_utf8(bytes).ok();
+    match index.text.is_some() || core::str::from_utf8(&bytes[..index.body_at]).is_ok() {
         true => Ok(Walk::Done(index)),
         false => Ok(Walk::Rewrite),
     }
@@ -234,7 +238,7 @@ fn request_line(bytes: &[u8], word: usize, end: usize) -> Result<(Start, Option<
 }
 
 /// A line without a name and a colon carries nothing that we need: it is skipped (RFC 3261 section 8.2.2).
-fn header_line(bytes: &[u8], at: usize, end: usize, index: &mut Index) -> Result<(), ParseError> {
+fn header_line(bytes: &[u8], at: usize, end: usize, index: &mut Index<'_>) -> Result<(), ParseError> {
     let name_len = bytes[at..end].iter().take_while(|b| is_token_byte(**b)).count();
     let mut colon = at + name_len;
     while colon < end && matches!(bytes[colon], b' ' | b'\t') {
@@ -290,7 +294,7 @@ fn cseq(text: &[u8], method: &mut Option<Method>) -> CSeqState {
     }
 }
 
-impl Index {
+impl Index<'_> {
     fn finish(self, bytes: &[u8]) -> Result<Message, ParseError> {
         let available = bytes.len() - self.body_at;
         let (len, framing) = match self.content_length {
@@ -303,9 +307,11 @@ impl Index {
             ContentLength::Twice => (available, Framing::Twice),
         };
         let end = self.body_at + len;
-        let content = match core::str::from_utf8(&bytes[..end]) {
-            Ok(text) => Content::Text(text.into()),
-            Err(_) => Content::Mixed(bytes[..end].into()),
+        let text =
+            self.text.and_then(|text| text.get(..end)).or_else(|| core::str::from_utf8(&bytes[..end]).ok());
+        let content = match text {
+            Some(text) => Content::Text(text.into()),
+            None => Content::Mixed(bytes[..end].into()),
         };
         Ok(Message {
             content,
