@@ -56,6 +56,7 @@ mod trim;
 mod udp;
 mod wav_file;
 mod worker;
+mod worker_due;
 mod worker_loop;
 mod worker_shared;
 

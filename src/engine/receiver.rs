@@ -24,6 +24,14 @@ pub struct Receiver {
 // SAFETY: the pointers lead into the vectors beside them, which are never resized and move with them.
 unsafe impl Send for Receiver {}
 
+/// No room at all: stands in while the real one is lent out.
+impl Default for Receiver {
+    fn default() -> Receiver {
+        let (buffers, names, vectors, headers, controls) = Default::default();
+        Receiver { buffers, size: 0, names, _controls: controls, _vectors: vectors, headers, used: 0 }
+    }
+}
+
 /// One datagram of a batch.
 pub struct Datagram<'a> {
     pub bytes: &'a mut [u8],
@@ -57,37 +65,59 @@ impl Receiver {
         Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers, used: count }
     }
 
-    /// No room at all: stands in while the real one is lent out.
-    pub fn empty() -> Receiver {
-        let (buffers, names, vectors, headers, controls) = Default::default();
-        Receiver { buffers, size: 0, names, _controls: controls, _vectors: vectors, headers, used: 0 }
-    }
-
     pub fn capacity(&self) -> usize {
         self.headers.len()
     }
 
     /// How many came; fewer than `capacity` means that none is left.
     pub fn receive(&mut self, fd: RawFd) -> io::Result<usize> {
-        self.receive_up_to(fd, self.headers.len())
+        self.clear();
+        self.receive_more(fd, self.headers.len())
     }
 
-    /// As `receive`, but no more than `most`: looking for one more than there is costs, too.
-    pub fn receive_up_to(&mut self, fd: RawFd, most: usize) -> io::Result<usize> {
-        // Those of the last batch were written to.
+    /// As `receive`, but no more than `most`, behind those that are there since `clear`: looking for one more than there is
+    /// costs, too.
+    pub fn receive_more(&mut self, fd: RawFd, most: usize) -> io::Result<usize> {
+        let rest = self.headers.get_mut(self.used..).unwrap_or_default();
+        let count = rest.len().min(most);
+        let flags = libc::MSG_DONTWAIT;
+        let n = match rest {
+            [] => return Ok(0),
+            [one, ..] if count == 1 => {
+                // SAFETY: the header's pointers lead to room of the stated size (see `new`).
+                let len = unsafe { libc::recvmsg(fd, &mut one.msg_hdr, flags) };
+                one.msg_len = len as _;
+                if len < 0 {
+                    -1
+                } else {
+                    1
+                }
+            }
+            _ => {
+                // SAFETY: `rest` holds `count` headers whose pointers lead to room of the stated size (see `new`).
+                unsafe {
+                    let none = std::ptr::null_mut();
+                    libc::recvmmsg(fd, rest.as_mut_ptr(), count as libc::c_uint, flags as _, none)
+                }
+            }
+        };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        self.used += n;
+        Ok(n)
+    }
+
+    /// Forgets what came.
+    pub fn clear(&mut self) {
+        // They were written to.
         for header in self.headers.iter_mut().take(self.used) {
             header.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             header.msg_hdr.msg_controllen = (CONTROL_WORDS * 8) as _;
         }
         self.used = 0;
-        let count = self.headers.len().min(most) as libc::c_uint;
-        // SAFETY: `headers` holds `count` headers whose pointers lead to room of the stated size (see `new`).
-        let n = unsafe {
-            let flags = libc::MSG_DONTWAIT;
-            libc::recvmmsg(fd, self.headers.as_mut_ptr(), count, flags as _, std::ptr::null_mut())
-        };
-        self.used = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
-        Ok(self.used)
+    }
+    /// How many came since `clear`.
+    pub fn len(&self) -> usize {
+        self.used
     }
 
     /// The datagram at `index` of the last batch, to be changed in place.

@@ -276,7 +276,7 @@ impl Driver {
             };
             let Some(fd) = socket.map(|s| s.as_raw_fd()) else { return };
             let Ok(count) = self.receiver.receive(fd) else { return };
-            let mut receiver = std::mem::replace(&mut self.receiver, Receiver::empty());
+            let mut receiver = std::mem::take(&mut self.receiver);
             let (stamps, wall) = (Stamps::take(), clock::wall());
             for index in 0..count {
                 if let Some(datagram) = receiver.datagram(index) {

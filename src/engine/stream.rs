@@ -1,6 +1,8 @@
 //! One call's stream as its media worker holds it: the session, its socket, what its host waits for.
 
 use super::call::Call;
+use super::clock::Stamps;
+use super::receiver::Receiver;
 use super::send_batch::Flushed;
 use super::udp;
 use super::worker::{MediaOp, Opening, Path, Report};
@@ -8,6 +10,7 @@ use crate::media::{MediaEvent, Session};
 use crate::ua::CallId;
 use crate::util::Time;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
@@ -106,31 +109,41 @@ impl Stream {
         self.looks = self.looks.wrapping_add(1);
         Some(self.looks % THOROUGH == 0 || !self.session.has_next_packet())
     }
+    /// Takes some datagrams of a batch; how many bytes.
+    pub fn hear(&mut self, receiver: &mut Receiver, which: Range<usize>, stamps: Stamps) -> u64 {
+        let mut bytes = 0;
+        for index in which {
+            if let Some(datagram) = receiver.datagram(index) {
+                bytes += datagram.bytes.len() as u64;
+                let arrival = stamps.arrival(datagram.stamp);
+                self.session.handle_packet(arrival, datagram.from, datagram.bytes);
+            }
+        }
+        bytes
+    }
     pub fn next_deadline(&self) -> Option<Time> {
         earlier(self.session.next_deadline(), self.stats_due)
     }
 
-    /// Plays and sends what is due. What goes out by a shared socket is handed to `share`.
-    pub fn tick(&mut self, now: Time, share: &mut dyn FnMut(usize, SocketAddr, &[u8])) -> Sent {
-        let mut sent = Sent::default();
-        if self.session.next_deadline().is_none_or(|at| at > now) {
-            return sent;
+    /// Plays what is due, and hands out what is due to be sent.
+    pub fn tick(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+        if self.session.next_deadline().is_some_and(|at| at <= now) {
+            self.session.handle_deadline(now, send);
         }
-        let (path, ipv6) = (&self.path, self.ipv6);
-        self.session.handle_deadline(now, &mut |to: SocketAddr, packet: &[u8]| match path {
-            Path::Own { socket, .. } => match socket.send_to(packet, udp::for_family(to, ipv6)) {
-                Ok(_) => {
-                    sent.packets += 1;
-                    sent.bytes += packet.len() as u64;
-                }
-                Err(_) => sent.errors += 1,
-            },
-            Path::Shared(index) => share(*index, to, packet),
-        });
-        for _ in 0..sent.errors {
-            self.session.count_send_error();
+    }
+    /// By its own socket.
+    pub fn send(&mut self, to: SocketAddr, packet: &[u8], sent: &mut Sent) {
+        let Path::Own { socket, .. } = &self.path else { return };
+        match socket.send_to(packet, udp::for_family(to, self.ipv6)) {
+            Ok(_) => {
+                sent.packets += 1;
+                sent.bytes += packet.len() as u64;
+            }
+            Err(_) => {
+                sent.errors += 1;
+                self.session.count_send_error();
+            }
         }
-        sent
     }
 
     pub fn stats_report(&mut self, now: Time) -> Option<Report> {

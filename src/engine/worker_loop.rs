@@ -12,16 +12,16 @@ use super::error::{Error, Result};
 use super::fd::Wake;
 use super::link::Link;
 use super::receiver::Receiver;
-use super::send_batch::Flushed;
 use super::spread::{Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
 use super::udp;
 use super::worker::{Opening, Report, Reports, ToWorker};
+use super::worker_due::Crew;
 use super::worker_shared::SharedSockets;
 use crate::media::MediaEvent;
 use crate::ua::CallId;
-use crate::util::{prefetch, Key, Slab, Time, Wheel, SLOT};
+use crate::util::{Key, Slab, Time, Wheel, SLOT};
 use crossbeam_channel as channel;
 use std::collections::HashMap;
 use std::os::fd::AsRawFd;
@@ -29,15 +29,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Datagrams that one read of one socket takes.
-const BATCH: usize = 8;
+pub(super) const BATCH: usize = 8;
 /// Larger than any audio packet; what is longer is cut and then refused by the parser.
-const DATAGRAM_BYTES: usize = 2048;
+pub(super) const DATAGRAM_BYTES: usize = 2048;
 /// Commands that one wake-up takes.
 const COMMANDS: usize = 256;
 /// Sockets that one look finds ready.
 const READY: usize = 1024;
-/// Streams that are run by one reading of the clock.
-const CLOCK_EVERY: usize = 16;
 
 /// The token of the descriptor that wakes us; those of shared sockets are below, and those of streams, which begin with
 /// their generation, far below.
@@ -55,14 +53,13 @@ pub struct Worker {
     pub(super) shared: SharedSockets,
     pub(super) streams: Slab<Box<Stream>>,
     pub(super) keys: HashMap<CallId, Key>,
-    wheel: Wheel,
+    pub(super) wheel: Wheel,
     spread: Spread,
-    /// What fires in this turn; empty between turns.
-    due: Vec<(Time, Key)>,
+    pub(super) crew: Crew,
     /// The clocks as this turn reads them.
     pub(super) stamps: Stamps,
     /// Sockets that had more than one batch.
-    more: Vec<Key>,
+    pub(super) more: Vec<Key>,
     pub(super) tally: Tally,
     reported: bool,
     quit: bool,
@@ -76,6 +73,16 @@ pub(super) struct Tally {
     pub batches: u64,
     pub largest: u64,
     pub sent: Sent,
+}
+
+impl Tally {
+    /// One read of a socket.
+    pub fn received(&mut self, packets: usize, bytes: u64) {
+        self.batches += 1;
+        self.packets_in += packets as u64;
+        self.bytes_in += bytes;
+        self.largest = self.largest.max(packets as u64);
+    }
 }
 
 impl Worker {
@@ -103,7 +110,7 @@ impl Worker {
             keys: HashMap::new(),
             wheel: Wheel::new(clock::now()),
             spread: Spread::default(),
-            due: Vec::new(),
+            crew: Crew::new(),
             stamps: Stamps::take(),
             more: Vec::new(),
             tally: Tally::default(),
@@ -112,7 +119,7 @@ impl Worker {
         })
     }
 
-    fn counters(&self) -> &Counters {
+    pub(super) fn counters(&self) -> &Counters {
         &self.link.counters
     }
 
@@ -294,95 +301,20 @@ impl Worker {
     }
 
     fn read(&mut self, key: Key) {
-        self.take_datagrams(key, true);
+        self.take_datagrams(key);
         self.settle_stream(key, false);
     }
 
-    /// All that came, or only the oldest.
-    fn take_datagrams(&mut self, key: Key, all: bool) {
+    fn take_datagrams(&mut self, key: Key) {
         let Some(fd) = self.streams.get(key).and_then(|s| s.own_socket()) else { return };
-        let most = if all { self.receiver.capacity() } else { 1 };
-        let Ok(count) = self.receiver.receive_up_to(fd, most) else { return };
+        let Ok(count) = self.receiver.receive(fd) else { return };
         if count == self.receiver.capacity() {
             self.more.push(key);
         }
-        let (stamps, mut receiver) = (self.stamps, std::mem::replace(&mut self.receiver, Receiver::empty()));
-        let bytes = self.guarded(key, |stream| {
-            let mut bytes = 0;
-            for index in 0..count {
-                if let Some(datagram) = receiver.datagram(index) {
-                    bytes += datagram.bytes.len() as u64;
-                    let arrival = stamps.arrival(datagram.stamp);
-                    stream.session.handle_packet(arrival, datagram.from, datagram.bytes);
-                }
-            }
-            bytes
-        });
+        let (stamps, mut receiver) = (self.stamps, std::mem::take(&mut self.receiver));
+        let bytes = self.guarded(key, |stream| stream.hear(&mut receiver, 0..count, stamps));
         self.receiver = receiver;
-        self.tally.batches += 1;
-        self.tally.packets_in += count as u64;
-        self.tally.bytes_in += bytes.unwrap_or(0);
-        self.tally.largest = self.tally.largest.max(count as u64);
-    }
-
-    fn run_due(&mut self) {
-        let mut due = std::mem::take(&mut self.due);
-        self.stamps = Stamps::take();
-        self.wheel.due(self.stamps.now(), &mut due);
-        for n in 0..due.len() {
-            let Some((at, key)) = due.get(n).copied() else { break };
-            let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
-            stream.due = None;
-            self.prefetch(&due, n);
-            if n % CLOCK_EVERY == CLOCK_EVERY - 1 {
-                self.stamps = Stamps::take();
-            }
-            self.counters().media_late.note(self.stamps.now().since(Wheel::fires_at(at)).as_micros() as u64);
-            self.run_stream(key);
-        }
-        due.clear();
-        self.due = due;
-    }
-
-    /// The streams whose turn comes after the `n`th are got ready, each in three steps.
-    fn prefetch(&self, due: &[(Time, Key)], n: usize) {
-        let later = |ahead: usize| due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key));
-        if let Some(stream) = later(6) {
-            prefetch(&**stream);
-        }
-        if let Some(stream) = later(4) {
-            stream.prefetch(0);
-        }
-        if let Some(stream) = later(2) {
-            stream.prefetch(1);
-        }
-    }
-
-    fn run_stream(&mut self, key: Key) {
-        let now = self.stamps.now();
-        let wanted = self.streams.get_mut(key).and_then(|s| s.packets_wanted(now));
-        if let Some(all) = wanted {
-            self.take_datagrams(key, all);
-        }
-        let (mut shared, mut flushed) = (std::mem::take(&mut self.shared), Flushed::default());
-        let done = self.guarded(key, |stream| {
-            let sent = stream.tick(now, &mut |index, to, packet| {
-                if let Some(socket) = shared.get_mut(index) {
-                    flushed.add(socket.send(to, packet));
-                }
-            });
-            (sent, stream.stats_report(now))
-        });
-        self.shared = shared;
-        self.tally.sent.count(flushed);
-        self.settle_stream(key, true);
-        let Some((sent, stats)) = done else { return };
-        self.tally.sent.packets += sent.packets;
-        self.tally.sent.bytes += sent.bytes;
-        self.tally.sent.errors += sent.errors;
-        if let Some(report) = stats {
-            self.report(report);
-        }
+        self.tally.received(count, bytes.unwrap_or(0));
     }
 
     /// While a stream plays, its socket is read at its ticks, with the kernel's word on when each packet came; otherwise
@@ -455,7 +387,7 @@ impl Worker {
         }
     }
 
-    fn report(&mut self, report: Report) {
+    pub(super) fn report(&mut self, report: Report) {
         let told = self.reports.push(report);
         self.note_report(told);
     }

@@ -13,6 +13,7 @@ pub const FIRST_TOKEN: u64 = u64::MAX - 1;
 /// Batches that one turn reads of one shared socket.
 const BATCHES: usize = 8;
 
+#[derive(Default)]
 pub struct SharedSockets {
     pub sockets: Vec<SharedSocket>,
     /// Room to read into, once there are any.
@@ -29,17 +30,6 @@ struct Routed {
     index: usize,
     start: usize,
     end: usize,
-}
-
-impl Default for SharedSockets {
-    fn default() -> SharedSockets {
-        SharedSockets {
-            sockets: Vec::new(),
-            receiver: Receiver::empty(),
-            ready: Vec::new(),
-            routed: Vec::new(),
-        }
-    }
 }
 
 impl SharedSockets {
@@ -135,7 +125,7 @@ impl Worker {
 
     fn hand_out(&mut self) {
         let routed = std::mem::take(&mut self.shared.routed);
-        let mut receiver = std::mem::replace(&mut self.shared.receiver, Receiver::empty());
+        let mut receiver = std::mem::take(&mut self.shared.receiver);
         let stamps = self.stamps;
         for (n, Routed { key, index, start, end }) in routed.iter().enumerate() {
             let later = |ahead: usize| routed.get(n + ahead).and_then(|r| self.streams.get(r.key));
