@@ -4,16 +4,15 @@
 //! producer of a ring can't take the oldest frames back, so the bound on latency is kept by the consumer:
 //! when received audio had to be thrown away since the ring was full, the ring is marked stale, and the
 //! reader forgets what is in it before it reads on. A host that comes back from a pause hears what is said
-//! now, not what was said then. The marks are two atomic words shared by both ends.
+//! now, not what was said then. That mark is the flag of the session's side; the count of the host's side says up to which
+//! count of written frames everything is to be forgotten.
 //!
 //! A host that wants to know where the audio stands in the stream's time has stamps beside it: see
 //! [`super::stamps`].
 
 use super::ring::{ring_pair, RingReader, RingWriter};
 use super::stamps::{stamps, StampReader, StampWriter};
-use crate::util::prefetch;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Arc;
+use core::sync::atomic::Ordering;
 
 /// The host's two ends.
 #[derive(Debug)]
@@ -27,7 +26,6 @@ pub struct HostAudio {
 pub struct SessionAudio {
     received: RingWriter,
     to_send: RingReader,
-    marks: Arc<Marks>,
     /// Frames taken out of `to_send` since the start; of these, forgotten instead of sent.
     taken: u64,
     forgotten: u64,
@@ -36,29 +34,12 @@ pub struct SessionAudio {
     stamps: Option<Box<StampWriter>>,
 }
 
-#[derive(Default, Debug)]
-struct Marks {
-    /// Received audio was thrown away: what lies in the ring is from before a hole.
-    stale: AtomicBool,
-    /// Everything up to this count of written frames is to be forgotten.
-    flush_to: AtomicU64,
-}
-
 /// Both rings, with the capacities in frames.
 pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
-    let marks = Arc::new(Marks::default());
     let [(received, reader), (writer, to_send)] = ring_pair(read_frames, write_frames);
-    let session = SessionAudio {
-        received,
-        to_send,
-        marks: marks.clone(),
-        taken: 0,
-        forgotten: 0,
-        cut: None,
-        stamps: None,
-    };
-    let reader = AudioReader { ring: reader, marks: marks.clone(), stamps: None };
-    let writer = AudioWriter { ring: writer, marks, written: 0 };
+    let session = SessionAudio { received, to_send, taken: 0, forgotten: 0, cut: None, stamps: None };
+    let reader = AudioReader { ring: reader, stamps: None };
+    let writer = AudioWriter { ring: writer, written: 0 };
     (session, HostAudio { reader, writer })
 }
 
@@ -73,13 +54,13 @@ pub fn add_stamps(session: &mut SessionAudio, reader: &mut AudioReader, host_rat
 #[derive(Debug)]
 pub struct AudioReader {
     ring: RingReader,
-    marks: Arc<Marks>,
     stamps: Option<StampReader>,
 }
 
 impl AudioReader {
     fn forget_stale(&mut self) {
-        if self.marks.stale.load(Ordering::Relaxed) && self.marks.stale.swap(false, Ordering::Acquire) {
+        let stale = &self.ring.marks().flag;
+        if stale.load(Ordering::Relaxed) && stale.swap(false, Ordering::Acquire) {
             self.clear();
         }
     }
@@ -141,7 +122,6 @@ impl AudioReader {
 #[derive(Debug)]
 pub struct AudioWriter {
     ring: RingWriter,
-    marks: Arc<Marks>,
     written: u64,
 }
 
@@ -166,7 +146,7 @@ impl AudioWriter {
     /// Forgets what was written and not sent. What is written after this call stays. The space comes back
     /// with the session's next tick.
     pub fn flush(&mut self) {
-        self.marks.flush_to.store(self.written, Ordering::Release);
+        self.ring.marks().count.store(self.written, Ordering::Release);
     }
     pub fn is_closed(&self) -> bool {
         self.ring.is_abandoned()
@@ -180,8 +160,9 @@ impl SessionAudio {
     /// Has the memory of the next `count` frames either way at hand, or (not `deep`) what leads to it.
     pub fn prefetch(&self, deep: bool, count: usize) {
         self.received.prefetch(deep, count);
-        self.to_send.prefetch(deep, count);
-        prefetch(&*self.marks);
+        if deep {
+            self.to_send.prefetch(count);
+        }
     }
     /// Hands received frames to the host; how many had to be thrown away.
     pub fn deliver(&mut self, frames: &[i16]) -> usize {
@@ -193,7 +174,7 @@ impl SessionAudio {
         if pushed {
             return 0;
         }
-        self.marks.stale.store(true, Ordering::Release);
+        self.received.marks().flag.store(true, Ordering::Release);
         frames.len()
     }
 
@@ -213,7 +194,7 @@ impl SessionAudio {
     }
 
     fn forget_flushed(&mut self) {
-        let flush_to = self.marks.flush_to.load(Ordering::Acquire);
+        let flush_to = self.to_send.marks().count.load(Ordering::Acquire);
         let Some(behind) = flush_to.checked_sub(self.taken).filter(|&n| n > 0) else { return };
         self.forget(usize::try_from(behind).unwrap_or(usize::MAX));
     }

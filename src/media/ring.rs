@@ -1,150 +1,216 @@
-//! A wait-free ring of samples with one producer and one consumer, that keeps to the front of its memory.
+//! Wait-free queues of samples between a session and its host, each with one producer and one consumer; two of them, one
+//! either way, in one piece of memory.
 //!
 //! An ordinary ring walks through all of its memory however little is in it: two seconds of room cost a call 64 KiB
-//! that are cold in every cache. This one goes back to its first sample whenever the producer finds it empty, so that
-//! only what was ever filled at once is touched at all. The memory is not cleared beforehand for the same reason.
+//! that are cold in every cache. So a queue is two rings: a near one of a few packets, and a far one that is used, and its
+//! memory touched, only while the near one is full. Either goes back to its first sample whenever the producer finds it
+//! empty. All words that one side of a pair writes lie in one cache line.
 
-use crate::util::prefetch;
+use crate::util::{prefetch, prefetch_bytes};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::Arc;
 
-/// The first ring of a pair begins so many samples before its end.
-const FRONT: usize = 1024;
+/// Samples of a near ring; more for a queue of very many.
+const NEAR_ROOM: usize = 1024;
+const NEAR_PART: usize = 16;
+const NEAR: usize = 0;
+const FAR: usize = 1;
 
-/// Positions count samples modulo 2^32. The sample at position `p` lies at `(p + shift) & mask`.
-#[derive(Debug)]
-struct Shared {
-    /// Written by the producer: the position behind the newest sample (low half) and the shift (high half), in one
-    /// word so that the consumer never sees one without the other.
-    written: AtomicU64,
-    /// Written by the consumer: the position of the oldest sample.
-    read: AtomicU32,
-    capacity: u32,
-    mask: u32,
-    /// Where in `memory` this ring's samples are: `room` of them from `start`; the first one used is `front`.
-    start: usize,
-    room: usize,
-    front: u32,
-    memory: Arc<[MaybeUninit<UnsafeCell<i16>>]>,
+const LINE_SAMPLES: usize = 32;
+
+/// A cache line of samples. Not cleared beforehand, so that it is not touched.
+#[repr(align(64))]
+struct Line(#[allow(dead_code)] [MaybeUninit<UnsafeCell<i16>>; LINE_SAMPLES]);
+
+/// What two sides share.
+struct Pair {
+    sides: [Side; 2],
+    /// Only reached by the ends' pointers into it.
+    _memory: Box<[MaybeUninit<Line>]>,
+}
+
+/// What one side writes, as the producer of one queue and the consumer of the other.
+#[derive(Default, Debug)]
+#[repr(align(64))]
+struct Side {
+    /// As the producer: the position behind the newest sample (low half) and the shift (high half), in one word so that
+    /// the consumer never sees one without the other.
+    written: [AtomicU64; 2],
+    /// As the consumer: the position of the oldest sample.
+    read: [AtomicU32; 2],
+    /// One of its ends is.
+    gone: AtomicBool,
+    marks: Marks,
+}
+
+/// Two words of a side for whoever uses the queues.
+#[derive(Default, Debug)]
+pub struct Marks {
+    pub flag: AtomicBool,
+    pub count: AtomicU64,
 }
 
 // SAFETY: a sample between `read` and `written` is touched by the consumer only, all others by the producer only; the
 // release of either word and its acquire on the other side order the accesses.
-unsafe impl Sync for Shared {}
-// SAFETY: as above; the memory that two rings share is divided between them for good.
-unsafe impl Send for Shared {}
+unsafe impl Sync for Pair {}
+// SAFETY: as above; the rings divide the memory for good.
+unsafe impl Send for Pair {}
+
+/// One end of a queue. Positions count samples modulo 2^32; that at position `p` lies at `(p + shift) & (room - 1)` of its
+/// ring.
+struct End {
+    pair: Arc<Pair>,
+    /// Which one is ours.
+    side: usize,
+    capacity: u32,
+    rings: [Ring; 2],
+}
+
+/// The memory of one ring: a power of two of samples, or nothing.
+#[derive(Clone, Copy, Debug)]
+struct Ring {
+    at: *mut i16,
+    room: u32,
+}
+
+// SAFETY: the pointers lead into the memory of the pair that is held, which is shared as said there.
+unsafe impl Send for End {}
+// SAFETY: as above; a shared end only reads the words.
+unsafe impl Sync for End {}
 
 /// The writing end.
 #[derive(Debug)]
 pub struct RingWriter {
-    ring: Arc<Shared>,
-    tail: u32,
-    shift: u32,
+    end: End,
+    tail: [u32; 2],
+    shift: [u32; 2],
 }
 
 /// The reading end.
 #[derive(Debug)]
 pub struct RingReader {
-    ring: Arc<Shared>,
-    head: u32,
+    end: End,
+    head: [u32; 2],
 }
 
-/// Two rings in one piece of memory, for up to so many samples (at least 1, at most 2^29) each. The first begins near its
-/// end and the second at its beginning, so that together they touch little more than one page.
+/// Two queues for up to so many samples (at least 1, at most 2^28) each. Who writes the first one reads the second one.
 pub fn ring_pair(first: usize, second: usize) -> [(RingWriter, RingReader); 2] {
-    let [first, second] = [first, second].map(|capacity| capacity.clamp(1, 1 << 29));
-    let rooms = [first.next_power_of_two(), second.next_power_of_two()];
-    let memory: Arc<[_]> = Arc::new_uninit_slice(rooms[0] + rooms[1]);
-    let front = rooms[0].saturating_sub(FRONT) as u32;
-    [ring_in(&memory, 0, rooms[0], first, front), ring_in(&memory, rooms[0], rooms[1], second, 0)]
+    let capacities = [first, second].map(|capacity| capacity.clamp(1, 1 << 28));
+    let near = capacities.map(|c| (c / NEAR_PART).next_power_of_two().max(NEAR_ROOM));
+    let far = [0, 1].map(|n| if capacities[n] > near[n] { capacities[n].next_power_of_two() } else { 0 });
+    let samples: usize = near.iter().chain(&far).sum();
+    let mut memory = Box::new_uninit_slice(samples.div_ceil(LINE_SAMPLES));
+    let base: *mut i16 = memory.as_mut_ptr().cast();
+    let pair = Arc::new(Pair { sides: Default::default(), _memory: memory });
+    let starts = [[0, near[0] + near[1]], [near[0], near[0] + near[1] + far[0]]];
+    [0, 1].map(|n| {
+        let ring = |start: usize, room: usize| Ring { at: base.wrapping_add(start), room: room as u32 };
+        let rings = [ring(starts[n][NEAR], near[n]), ring(starts[n][FAR], far[n])];
+        let capacity = capacities[n] as u32;
+        let end = |side| End { pair: pair.clone(), side, capacity, rings };
+        let writer = RingWriter { end: end(n), tail: [0; 2], shift: [0; 2] };
+        (writer, RingReader { end: end(1 - n), head: [0; 2] })
+    })
 }
 
-fn ring_in(
-    memory: &Arc<[MaybeUninit<UnsafeCell<i16>>]>,
-    start: usize,
-    room: usize,
-    capacity: usize,
-    front: u32,
-) -> (RingWriter, RingReader) {
-    let ring = Arc::new(Shared {
-        written: AtomicU64::new(u64::from(front) << 32),
-        read: AtomicU32::new(0),
-        capacity: capacity as u32,
-        mask: room as u32 - 1,
-        start,
-        room,
-        front,
-        memory: memory.clone(),
-    });
-    (RingWriter { ring: ring.clone(), tail: 0, shift: front }, RingReader { ring, head: 0 })
-}
+impl Ring {
+    /// The two pieces that `count` samples from position `at` lie in.
+    fn pieces(&self, at: u32, shift: u32, count: usize) -> [(*mut i16, usize); 2] {
+        let first = (at.wrapping_add(shift) & self.room.wrapping_sub(1)) as usize;
+        let before_end = count.min(self.room as usize - first);
+        // invariant: `first` lies within the ring, which is one since `count` is not 0.
+        [(self.at.wrapping_add(first), before_end), (self.at, count - before_end)]
+    }
 
-impl Shared {
-    /// The two pieces of memory that `count` samples from position `at` lie in.
-    fn pieces(&self, at: u32, shift: u32, count: u32) -> [(*mut i16, usize); 2] {
-        let first = (at.wrapping_add(shift) & self.mask) as usize;
-        let count = count as usize;
-        let before_end = count.min(self.room - first);
-        let base = self.memory.as_ptr().wrapping_add(self.start);
-        // invariant: `first` lies within the samples.
-        [
-            (base.wrapping_add(first).cast_mut().cast(), before_end),
-            (base.cast_mut().cast(), count - before_end),
-        ]
+    fn prefetch(&self, at: u32, shift: u32, count: usize) {
+        let first = (at.wrapping_add(shift) & self.room.wrapping_sub(1)) as usize;
+        let count = count.min(self.room as usize - first);
+        prefetch_bytes(self.at.wrapping_add(first).cast_const().cast(), 2 * count);
     }
 }
 
-impl Shared {
-    fn prefetch(&self, at: u32, shift: u32, count: usize) {
-        let first = (at.wrapping_add(shift) & self.mask) as usize;
-        let end = (first + count).min(self.room);
-        prefetch(&self.memory[self.start + first..self.start + end]);
+impl End {
+    fn own(&self) -> &Side {
+        &self.pair.sides[self.side]
+    }
+    fn other(&self) -> &Side {
+        &self.pair.sides[1 - self.side]
+    }
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.own().gone.store(true, Ordering::Release);
+    }
+}
+
+impl core::fmt::Debug for End {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("End").field("side", &self.side).field("sides", &self.pair.sides).finish()
     }
 }
 
 impl RingWriter {
-    fn used(&self) -> u32 {
-        self.tail.wrapping_sub(self.ring.read.load(Ordering::Acquire))
+    fn used(&self, ring: usize) -> u32 {
+        self.tail[ring].wrapping_sub(self.end.other().read[ring].load(Ordering::Acquire))
     }
     /// Samples that a push would take.
     pub fn space(&self) -> usize {
-        (self.ring.capacity - self.used()) as usize
+        (self.end.capacity - self.used(NEAR) - self.used(FAR)) as usize
     }
     pub fn capacity(&self) -> usize {
-        self.ring.capacity as usize
+        self.end.capacity as usize
     }
-    /// The other end is gone.
+    /// The other side is gone.
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.ring) < 2
+        self.end.other().gone.load(Ordering::Acquire)
+    }
+    /// Those of this side.
+    pub fn marks(&self) -> &Marks {
+        &self.end.own().marks
     }
 
-    /// Where the next `count` samples will go, and what is asked about the other end.
+    /// Where the next `count` samples will go, or (not `deep`) the words of both queues.
     pub fn prefetch(&self, deep: bool, count: usize) {
-        prefetch(&*self.ring);
         if deep {
-            self.ring.prefetch(self.tail, self.shift, count);
+            self.end.rings[NEAR].prefetch(self.tail[NEAR], self.shift[NEAR], count);
+        } else {
+            prefetch(&self.end.pair.sides);
         }
     }
 
     /// Takes as many as there is room for; how many.
     pub fn push(&mut self, samples: &[i16]) -> usize {
-        let used = self.used();
+        let used = [self.used(NEAR), self.used(FAR)];
+        let n = samples.len().min((self.end.capacity - used[NEAR] - used[FAR]) as usize);
+        // Behind what is in the far ring nothing may go into the near one, which is read first.
+        let room = if used[FAR] == 0 { self.end.rings[NEAR].room - used[NEAR] } else { 0 };
+        let (near, far) = samples[..n].split_at(n.min(room as usize));
+        self.put(NEAR, near, used[NEAR]);
+        self.put(FAR, far, used[FAR]);
+        n
+    }
+
+    fn put(&mut self, ring: usize, samples: &[i16], used: u32) {
+        if samples.is_empty() {
+            return;
+        }
         if used == 0 {
             // Nothing is in it: the next sample goes to the front.
-            self.shift = self.ring.front.wrapping_sub(self.tail);
+            self.shift[ring] = self.tail[ring].wrapping_neg();
         }
-        let n = samples.len().min((self.ring.capacity - used) as usize);
+        let (tail, shift) = (self.tail[ring], self.shift[ring]);
         let mut at = 0;
-        for (to, len) in self.ring.pieces(self.tail, self.shift, n as u32) {
+        for (to, len) in self.end.rings[ring].pieces(tail, shift, samples.len()) {
             // SAFETY: the piece lies in the free part of the ring, which only the producer touches.
             unsafe { core::ptr::copy_nonoverlapping(samples[at..at + len].as_ptr(), to, len) };
             at += len;
         }
-        self.tail = self.tail.wrapping_add(n as u32);
-        self.ring.written.store(u64::from(self.shift) << 32 | u64::from(self.tail), Ordering::Release);
-        n
+        let tail = tail.wrapping_add(samples.len() as u32);
+        self.tail[ring] = tail;
+        self.end.own().written[ring].store(u64::from(shift) << 32 | u64::from(tail), Ordering::Release);
     }
 
     /// Takes all or, if there is no room for all, nothing.
@@ -154,56 +220,72 @@ impl RingWriter {
 }
 
 impl RingReader {
-    /// How many samples wait, and the shift that they lie at.
-    fn waiting(&self) -> (u32, u32) {
-        let written = self.ring.written.load(Ordering::Acquire);
-        ((written as u32).wrapping_sub(self.head), (written >> 32) as u32)
+    /// How many samples wait in each ring, and the shift that they lie at. The far one is looked at first: what is in the near
+    /// one by then is older.
+    fn waiting(&self) -> [(u32, u32); 2] {
+        let written = &self.end.other().written;
+        let far = written[FAR].load(Ordering::Acquire);
+        let near = written[NEAR].load(Ordering::Acquire);
+        let waiting = |word: u64, head: u32| ((word as u32).wrapping_sub(head), (word >> 32) as u32);
+        [waiting(near, self.head[NEAR]), waiting(far, self.head[FAR])]
     }
     /// Samples that a pop would give.
     pub fn available(&self) -> usize {
-        self.waiting().0 as usize
+        self.waiting().iter().map(|(n, _)| *n as usize).sum()
     }
     pub fn capacity(&self) -> usize {
-        self.ring.capacity as usize
+        self.end.capacity as usize
     }
-    /// The other end is gone.
+    /// The other side is gone.
     pub fn is_abandoned(&self) -> bool {
-        Arc::strong_count(&self.ring) < 2
+        self.end.other().gone.load(Ordering::Acquire)
+    }
+    /// Those of the other side.
+    pub fn marks(&self) -> &Marks {
+        &self.end.other().marks
     }
 
-    /// What the next `count` samples come from.
-    pub fn prefetch(&self, deep: bool, count: usize) {
-        prefetch(&*self.ring);
-        if deep {
-            let written = self.ring.written.load(Ordering::Relaxed);
-            self.ring.prefetch(self.head, (written >> 32) as u32, count);
-        }
+    /// What the next `count` samples come from, if the words are at hand.
+    pub fn prefetch(&self, count: usize) {
+        let written = self.end.other().written[NEAR].load(Ordering::Relaxed);
+        self.end.rings[NEAR].prefetch(self.head[NEAR], (written >> 32) as u32, count);
     }
 
     /// Gives as many as there are and fit; how many.
     pub fn pop(&mut self, out: &mut [i16]) -> usize {
-        let (waiting, shift) = self.waiting();
-        let n = out.len().min(waiting as usize);
-        let mut at = 0;
-        for (from, len) in self.ring.pieces(self.head, shift, n as u32) {
-            // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
-            unsafe { core::ptr::copy_nonoverlapping(from.cast_const(), out[at..at + len].as_mut_ptr(), len) };
-            at += len;
+        let mut total = 0;
+        for (ring, (waiting, shift)) in self.waiting().into_iter().enumerate() {
+            let n = (out.len() - total).min(waiting as usize);
+            if n == 0 {
+                continue;
+            }
+            for (from, len) in self.end.rings[ring].pieces(self.head[ring], shift, n) {
+                let to = out[total..total + len].as_mut_ptr();
+                // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
+                unsafe { core::ptr::copy_nonoverlapping(from.cast_const(), to, len) };
+                total += len;
+            }
+            self.advance(ring, n as u32);
         }
-        self.advance(n as u32);
-        n
+        total
     }
 
     /// Forgets up to `count` samples; how many.
     pub fn skip(&mut self, count: usize) -> usize {
-        let n = count.min(self.available());
-        self.advance(n as u32);
-        n
+        let mut total = 0;
+        for (ring, (waiting, _)) in self.waiting().into_iter().enumerate() {
+            let n = (count - total).min(waiting as usize);
+            self.advance(ring, n as u32);
+            total += n;
+        }
+        total
     }
 
-    fn advance(&mut self, n: u32) {
-        self.head = self.head.wrapping_add(n);
-        self.ring.read.store(self.head, Ordering::Release);
+    fn advance(&mut self, ring: usize, n: u32) {
+        if n > 0 {
+            self.head[ring] = self.head[ring].wrapping_add(n);
+            self.end.own().read[ring].store(self.head[ring], Ordering::Release);
+        }
     }
 }
 
@@ -249,27 +331,39 @@ mod tests {
             let mut out = [0; 160];
             assert_eq!(r.pop(&mut out), 160);
             assert_eq!(out, [n as i16; 160]);
-            assert_eq!(w.tail.wrapping_add(w.shift) & w.ring.mask, 16_384 - 1024 + 160);
+            assert_eq!(w.tail[NEAR].wrapping_add(w.shift[NEAR]), 160);
         }
+    }
+
+    #[test]
+    fn with_a_few_packets_in_it_a_queue_never_touches_its_far_memory() {
+        let (mut w, mut r) = ring(16_000);
+        w.push(&[7; 480]);
+        for _ in 0..10_000 {
+            w.push(&[7; 160]);
+            assert_eq!(r.pop(&mut [0; 160]), 160);
+        }
+        assert_eq!((w.tail[FAR], r.available()), (0, 480));
     }
 
     #[test]
     fn any_pushes_and_pops_are_a_queue_also_past_the_wrap_of_the_positions() {
         for seed in 0..100 {
             let mut rng = SeededRng::new(seed);
-            let (mut w, mut r) = ring(1 + rng.below(300) as usize);
-            w.tail = u32::MAX - 5_000;
-            r.head = w.tail;
-            w.ring.read.store(r.head, Ordering::Relaxed);
-            w.shift = 0;
-            w.ring.written.store(u64::from(w.tail), Ordering::Relaxed);
+            let (mut w, mut r) = ring(1 + rng.below(3000) as usize);
+            let begin = u32::MAX - 20_000;
+            (w.tail, r.head) = ([begin; 2], [begin; 2]);
+            for ring in [NEAR, FAR] {
+                w.end.other().read[ring].store(begin, Ordering::Relaxed);
+                w.end.own().written[ring].store(u64::from(begin), Ordering::Relaxed);
+            }
             let (mut model, mut next) = (VecDeque::new(), 0i16);
             for _ in 0..500 {
-                let samples: Vec<i16> = (0..rng.below(80)).map(|i| next.wrapping_add(i as i16)).collect();
+                let samples: Vec<i16> = (0..rng.below(400)).map(|i| next.wrapping_add(i as i16)).collect();
                 let n = w.push(&samples);
                 next = next.wrapping_add(n as i16);
                 model.extend(&samples[..n]);
-                let mut out = vec![0; rng.below(90) as usize];
+                let mut out = vec![0; rng.below(450) as usize];
                 let n = r.pop(&mut out);
                 let want: Vec<i16> = model.drain(..n).collect();
                 assert_eq!(out[..n], want, "seed {seed}");
@@ -282,5 +376,33 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn two_threads_see_every_sample_once_and_in_order() {
+        let [(mut w, mut r), (_other, other)] = ring_pair(3000, 7);
+        let writer = std::thread::spawn(move || {
+            let _same_side = other;
+            let (mut rng, mut next) = (SeededRng::new(3), 0i16);
+            for _ in 0..20_000 {
+                let samples: Vec<i16> = (0..rng.below(500)).map(|i| next.wrapping_add(i as i16)).collect();
+                next = next.wrapping_add(w.push(&samples) as i16);
+            }
+            next
+        });
+        let (mut rng, mut next, mut out) = (SeededRng::new(4), 0i16, [0; 600]);
+        loop {
+            let over = r.is_abandoned();
+            let most = rng.below(600) as usize;
+            let n = r.pop(&mut out[..most]);
+            for sample in &out[..n] {
+                assert_eq!(*sample, next);
+                next = next.wrapping_add(1);
+            }
+            if over && r.available() == 0 {
+                break;
+            }
+        }
+        assert_eq!(writer.join().expect("the writer ends"), next);
     }
 }

@@ -9,7 +9,7 @@ mod time;
 mod wheel;
 
 pub use core::time::Duration;
-pub use prefetch::prefetch;
+pub use prefetch::{prefetch, prefetch_bytes};
 pub use rng::{Rng, SeededRng};
 pub use scan::find_line_end;
 pub use short_text::ShortText;

@@ -5,8 +5,14 @@ const LINE: usize = 64;
 /// All lines of a value. Changes nothing but time.
 #[inline]
 pub fn prefetch<T: ?Sized>(value: &T) {
-    let (start, len) = (core::ptr::from_ref(value).cast::<u8>(), size_of_val(value));
-    for line in 0..len.div_ceil(LINE) {
+    prefetch_bytes(core::ptr::from_ref(value).cast::<u8>(), size_of_val(value));
+}
+
+/// The same by address; whether anything is there or not.
+#[inline]
+pub fn prefetch_bytes(start: *const u8, len: usize) {
+    let offset = start as usize % LINE;
+    for line in 0..(offset + len).div_ceil(LINE) {
         touch(start.wrapping_add(line * LINE));
     }
 }
