@@ -1,7 +1,8 @@
 //! Concealment of lost frames: the last pitch period is repeated and faded out.
 //!
 //! A better one (WSOLA, a codec's own) takes this place behind the same three functions: `heard` after each
-//! real frame, `conceal` for each lost one, `smooth` on the first real frame after a loss.
+//! real frame, `conceal` for each lost one, `smooth` on the first real frame after a loss. Where the last packets can be
+//! decoded once more, `heard` may wait for the loss, and `recovered` takes its place.
 
 use crate::util::prefetch;
 
@@ -18,7 +19,7 @@ const SMOOTH_MS: u32 = 4;
 #[derive(Clone, Debug)]
 pub struct Concealer {
     rate: u32,
-    /// The last frames heard, two maximal periods and more: a circle whose oldest frame is at `at`. While concealing
+    /// The last frames heard, two maximal periods and more (nothing before the first): a circle whose oldest frame is at `at`. While concealing
     /// it is laid straight, the newest at the end.
     history: Box<[i16]>,
     at: usize,
@@ -32,8 +33,7 @@ pub struct Concealer {
 
 impl Concealer {
     pub fn new(rate: u32) -> Concealer {
-        let len = (rate * (MAX_PERIOD_MS * 2 + WINDOW_MS) / 1000) as usize;
-        Concealer { rate, history: vec![0; len].into(), at: 0, period: 0, made_up: 0, step: 0 }
+        Concealer { rate, history: Box::default(), at: 0, period: 0, made_up: 0, step: 0 }
     }
 
     pub fn reset(&mut self) {
@@ -42,10 +42,20 @@ impl Concealer {
         self.made_up = 0;
     }
 
+    /// Frames that it remembers.
+    pub fn memory(&self) -> usize {
+        self.frames(MAX_PERIOD_MS * 2 + WINDOW_MS)
+    }
+    fn make_room(&mut self) {
+        if self.history.is_empty() {
+            self.history = vec![0; self.memory()].into();
+        }
+    }
     /// Has the room of the next frame at hand.
     pub fn prefetch(&self) {
-        let end = (self.at + self.frames(20)).min(self.history.len());
-        prefetch(&self.history[self.at..end]);
+        if let Some(room) = self.history.get(self.at..) {
+            prefetch(&room[..self.frames(20).min(room.len())]);
+        }
     }
     pub fn heap_bytes(&self) -> usize {
         core::mem::size_of_val(&*self.history)
@@ -55,10 +65,16 @@ impl Concealer {
         (self.rate * ms / 1000) as usize
     }
 
-    /// Remembers real frames. After a loss call `smooth` on them first.
-    pub fn heard(&mut self, frames: &[i16]) {
+    /// A loss is over; of the real frames behind it nothing is remembered yet.
+    pub fn recovered(&mut self) {
         self.period = 0;
         self.made_up = 0;
+    }
+
+    /// Remembers real frames. After a loss call `smooth` on them first.
+    pub fn heard(&mut self, frames: &[i16]) {
+        self.recovered();
+        self.make_room();
         let len = self.history.len();
         let frames = &frames[frames.len().saturating_sub(len)..];
         let (to_end, rest) = frames.split_at(frames.len().min(len - self.at));
@@ -74,6 +90,7 @@ impl Concealer {
     /// Fills `out` with a continuation of what was heard; fades to silence 60 ms after the last real frame.
     pub fn conceal(&mut self, out: &mut [i16]) {
         if self.period == 0 {
+            self.make_room();
             self.history.rotate_left(self.at);
             self.at = 0;
             self.period = self.find_period();

@@ -2,7 +2,8 @@
 //!
 //! Two verbs: `insert` on arrival, `next` on each playout tick; time is counted in ticks of the RTP clock.
 //! When the ticks come is the business of [`super::playout`]. The adaptive buffer takes this place.
-//! Storage is one block of equal slots; it grows (once) when a larger packet comes than was foreseen.
+//! Storage is one block of equal slots, a few cache lines each, with the payloads of the usual codecs; larger payloads have a
+//! block of their own, which grows when a larger packet comes than was foreseen.
 
 use crate::proto::rtp::{ExtendedSequence, Timestamp};
 use crate::util::{prefetch, Time};
@@ -39,6 +40,17 @@ struct Slot {
     state: SlotState,
 }
 
+/// A slot and its payload, if that is no larger.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Place {
+    slot: Slot,
+    payload: [u8; SMALL],
+}
+
+/// Three cache lines in all.
+const SMALL: usize = 3 * 64 - size_of::<Slot>();
+
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum SlotState {
     Free,
@@ -54,9 +66,11 @@ const MAX_SLOTS: usize = 128;
 
 #[derive(Debug)]
 pub struct JitterBuffer {
-    slots: Box<[Slot]>,
-    data: Box<[u8]>,
-    slot_bytes: usize,
+    /// A power of two of them.
+    places: Box<[Place]>,
+    /// Payloads that are too large for their places, so many bytes each.
+    large: Box<[u8]>,
+    large_bytes: usize,
     /// Packets with audio that wait.
     waiting: usize,
     started: bool,
@@ -77,7 +91,7 @@ pub struct JitterBuffer {
 impl JitterBuffer {
     /// Room for `slots` packets of `payload_bytes`; `max_hold` in ticks.
     pub fn new(slots: usize, payload_bytes: usize, max_hold: u32) -> JitterBuffer {
-        let count = slots.clamp(MIN_SLOTS, MAX_SLOTS);
+        let count = slots.clamp(MIN_SLOTS, MAX_SLOTS).next_power_of_two();
         let free = Slot {
             sequence: 0,
             arrival: Time::ZERO,
@@ -86,11 +100,11 @@ impl JitterBuffer {
             payload_type: 0,
             state: SlotState::Free,
         };
-        let slot_bytes = payload_bytes.min(MAX_PAYLOAD);
+        let large_bytes = if payload_bytes > SMALL { payload_bytes.min(MAX_PAYLOAD) } else { 0 };
         JitterBuffer {
-            slots: vec![free; count].into(),
-            data: vec![0; count * slot_bytes].into(),
-            slot_bytes,
+            places: vec![Place { slot: free, payload: [0; SMALL] }; count].into(),
+            large: vec![0; count * large_bytes].into(),
+            large_bytes,
             waiting: 0,
             started: false,
             played_any: false,
@@ -115,8 +129,8 @@ impl JitterBuffer {
         if self.played_any {
             self.floor = self.next_sequence;
         }
-        for slot in &mut self.slots {
-            slot.state = SlotState::Free;
+        for place in &mut self.places {
+            place.slot.state = SlotState::Free;
         }
         self.waiting = 0;
         self.started = false;
@@ -125,7 +139,7 @@ impl JitterBuffer {
     }
 
     pub fn capacity(&self) -> usize {
-        self.slots.len()
+        self.places.len()
     }
     /// Packets with audio that wait.
     pub fn waiting(&self) -> usize {
@@ -137,11 +151,14 @@ impl JitterBuffer {
     }
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
-        core::mem::size_of_val(&*self.slots) + self.data.len()
+        core::mem::size_of_val(&*self.places) + self.large.len()
     }
 
     fn at(&self, sequence: u64) -> usize {
-        (sequence % self.slots.len() as u64) as usize
+        sequence as usize & (self.places.len() - 1)
+    }
+    fn slot(&self, sequence: u64) -> &Slot {
+        &self.places[self.at(sequence)].slot
     }
 
     pub fn insert(
@@ -157,10 +174,7 @@ impl JitterBuffer {
             Ok(i) => i,
             Err(why) => return why,
         };
-        if len > self.slot_bytes {
-            self.grow(len);
-        }
-        self.slots[i] = Slot {
+        self.places[i].slot = Slot {
             sequence: sequence.0,
             arrival,
             timestamp,
@@ -168,8 +182,13 @@ impl JitterBuffer {
             payload_type,
             state: SlotState::Audio,
         };
-        let from = i * self.slot_bytes;
-        self.data[from..from + len].copy_from_slice(&payload[..len]);
+        if len > SMALL {
+            self.grow(len);
+            let from = i * self.large_bytes;
+            self.large[from..from + len].copy_from_slice(&payload[..len]);
+        } else {
+            self.places[i].payload[..len].copy_from_slice(&payload[..len]);
+        }
         self.waiting += 1;
         Inserted::Stored
     }
@@ -180,7 +199,8 @@ impl JitterBuffer {
             return;
         }
         if let Ok(i) = self.place(sequence.0, self.next_timestamp) {
-            self.slots[i] = Slot { sequence: sequence.0, state: SlotState::Skip, ..self.slots[i] };
+            let slot = &mut self.places[i].slot;
+            (slot.sequence, slot.state) = (sequence.0, SlotState::Skip);
         }
     }
 
@@ -197,7 +217,7 @@ impl JitterBuffer {
         }
         if sequence < self.next_sequence {
             let behind = self.next_sequence - sequence;
-            if self.played_any || self.highest - sequence >= self.slots.len() as u64 {
+            if self.played_any || self.highest - sequence >= self.places.len() as u64 {
                 let heard = behind <= 64 && self.played >> (behind - 1) & 1 == 1;
                 return Err(if heard { Inserted::Duplicate } else { Inserted::Late });
             }
@@ -205,11 +225,12 @@ impl JitterBuffer {
             self.next_timestamp = timestamp;
         }
         let i = self.at(sequence);
-        if self.slots[i].state != SlotState::Free && self.slots[i].sequence == sequence {
+        let slot = &self.places[i].slot;
+        if slot.state != SlotState::Free && slot.sequence == sequence {
             return Err(Inserted::Duplicate);
         }
-        if sequence >= self.next_sequence + self.slots.len() as u64 {
-            self.give_up_below(sequence + 1 - self.slots.len() as u64);
+        if sequence >= self.next_sequence + self.places.len() as u64 {
+            self.give_up_below(sequence + 1 - self.places.len() as u64);
         }
         self.highest = self.highest.max(sequence);
         Ok(i)
@@ -218,7 +239,7 @@ impl JitterBuffer {
     /// Makes room: everything below `sequence` goes unheard, and the oldest that is left plays next.
     fn give_up_below(&mut self, sequence: u64) {
         let mut dropped = 0;
-        for slot in &mut self.slots {
+        for Place { slot, .. } in &mut self.places {
             if slot.state != SlotState::Free && slot.sequence < sequence {
                 dropped += u64::from(slot.state == SlotState::Audio);
                 slot.state = SlotState::Free;
@@ -228,17 +249,20 @@ impl JitterBuffer {
         self.given_up += dropped;
         self.advance_to(sequence);
         if let Some(i) = self.oldest() {
-            self.next_timestamp = self.slots[i].timestamp;
+            self.next_timestamp = self.places[i].slot.timestamp;
         }
     }
 
     fn grow(&mut self, payload_bytes: usize) {
-        let mut data = vec![0; self.slots.len() * payload_bytes];
-        for (new, old) in data.chunks_mut(payload_bytes).zip(self.data.chunks(self.slot_bytes.max(1))) {
+        if payload_bytes <= self.large_bytes {
+            return;
+        }
+        let mut large = vec![0; self.places.len() * payload_bytes];
+        for (new, old) in large.chunks_mut(payload_bytes).zip(self.large.chunks(self.large_bytes.max(1))) {
             new[..old.len()].copy_from_slice(old);
         }
-        self.data = data.into();
-        self.slot_bytes = payload_bytes;
+        self.large = large.into();
+        self.large_bytes = payload_bytes;
     }
 
     fn advance_to(&mut self, sequence: u64) {
@@ -250,16 +274,13 @@ impl JitterBuffer {
 
     /// Has what is played next at hand, and the room of what came `ahead` packets later.
     pub fn prefetch(&self, ahead: u64) {
-        let (first, room) = (self.at(self.next_sequence), self.at(self.next_sequence + ahead));
-        for i in [first, room] {
-            prefetch(&self.slots[i]);
-            prefetch(&self.data[i * self.slot_bytes..(i + 1) * self.slot_bytes]);
-        }
+        prefetch(&self.places[self.at(self.next_sequence)]);
+        prefetch(&self.places[self.at(self.next_sequence + ahead)]);
     }
 
     /// The number that comes next waits.
     pub fn has_next(&self) -> bool {
-        let slot = &self.slots[self.at(self.next_sequence)];
+        let slot = self.slot(self.next_sequence);
         self.waiting > 0 && slot.state == SlotState::Audio && slot.sequence == self.next_sequence
     }
 
@@ -268,9 +289,9 @@ impl JitterBuffer {
         if self.waiting == 0 {
             return None;
         }
-        let span = (self.highest + 1).saturating_sub(self.next_sequence).min(self.slots.len() as u64);
+        let span = (self.highest + 1).saturating_sub(self.next_sequence).min(self.places.len() as u64);
         (self.next_sequence..self.next_sequence + span).map(|s| self.at(s)).find(|&i| {
-            let slot = &self.slots[i];
+            let slot = &self.places[i].slot;
             slot.state == SlotState::Audio && slot.sequence >= self.next_sequence
         })
     }
@@ -279,7 +300,7 @@ impl JitterBuffer {
     fn step_over_skips(&mut self) {
         while self.started && self.next_sequence <= self.highest {
             let i = self.at(self.next_sequence);
-            let slot = &mut self.slots[i];
+            let slot = &mut self.places[i].slot;
             if slot.state != SlotState::Skip || slot.sequence != self.next_sequence {
                 return;
             }
@@ -295,7 +316,7 @@ impl JitterBuffer {
             self.next_timestamp = self.next_timestamp.add(frame);
             return Next::Empty;
         };
-        let slot = self.slots[i];
+        let slot = self.places[i].slot;
         let lead = slot.timestamp.distance(self.next_timestamp);
         let due = lead <= (frame / 2) as i32 || lead > self.max_hold as i32;
         if due {
@@ -309,24 +330,36 @@ impl JitterBuffer {
         Next::Lost
     }
 
+    /// The packet that was played `before` numbers before the next one, while nothing has come into its place.
+    pub fn played(&self, before: u64) -> Option<usize> {
+        let played = (1..=64).contains(&before) && self.played >> (before - 1) & 1 == 1;
+        let sequence = self.next_sequence.checked_sub(before).filter(|_| played)?;
+        let slot = self.slot(sequence);
+        (slot.sequence == sequence && slot.state == SlotState::Free).then(|| self.at(sequence))
+    }
     pub fn payload(&self, slot: usize) -> &[u8] {
-        let from = slot * self.slot_bytes;
-        &self.data[from..from + usize::from(self.slots[slot].len)]
+        let (place, from) = (&self.places[slot], slot * self.large_bytes);
+        let len = usize::from(place.slot.len);
+        if len > SMALL {
+            &self.large[from..from + len]
+        } else {
+            &place.payload[..len]
+        }
     }
     pub fn payload_type(&self, slot: usize) -> u8 {
-        self.slots[slot].payload_type
+        self.places[slot].slot.payload_type
     }
     pub fn timestamp(&self, slot: usize) -> Timestamp {
-        self.slots[slot].timestamp
+        self.places[slot].slot.timestamp
     }
     pub fn arrival(&self, slot: usize) -> Time {
-        self.slots[slot].arrival
+        self.places[slot].slot.arrival
     }
 
     /// The packet of this slot was played and took `ticks`.
     pub fn release(&mut self, slot: usize, ticks: u32) {
-        let s = self.slots[slot];
-        self.slots[slot].state = SlotState::Free;
+        let s = self.places[slot].slot;
+        self.places[slot].slot.state = SlotState::Free;
         self.waiting -= 1;
         self.advance_to(s.sequence + 1);
         self.played |= 1;
@@ -472,14 +505,14 @@ mod tests {
                 put(&mut b, n);
                 if rng.below(3) > 0 {
                     if let Next::Packet(i) = b.next(FRAME) {
-                        let seq = b.slots[i].sequence;
+                        let seq = b.places[i].slot.sequence;
                         assert!(last < Some(seq), "seed {seed}");
                         last = Some(seq);
                         b.release(i, FRAME);
                     }
                 }
                 assert!(b.waiting() <= b.capacity(), "seed {seed}");
-                let real = b.slots.iter().filter(|s| s.state == SlotState::Audio).count();
+                let real = b.places.iter().filter(|p| p.slot.state == SlotState::Audio).count();
                 assert_eq!(real, b.waiting(), "seed {seed}");
             }
         }

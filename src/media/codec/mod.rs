@@ -250,6 +250,10 @@ impl Decoder {
             CodecKind::Cn => Decoder::Cn(Box::new(cn::Generator::new(1))),
         }
     }
+    /// A payload decodes to the same whenever and however often it is decoded.
+    pub fn is_stateless(&self) -> bool {
+        matches!(self, Decoder::Pcmu | Decoder::Pcma | Decoder::L16)
+    }
     /// One packet's payload; samples written. What `out` can't hold is left away. Comfort noise fills all
     /// of `out`, also with an empty payload, which goes on with the last description.
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {

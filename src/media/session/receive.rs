@@ -29,6 +29,8 @@ const MAX_TICKS: usize = 4;
 const USUAL: usize = 160;
 const SMALL: usize = 480;
 const LARGE: usize = 2 * MAX_PAYLOAD;
+/// Packets that are looked at for what was heard before a loss.
+const REMEMBERED: usize = 16;
 /// Frames of the host's rate that leave the resampler at a time.
 const HOST_BLOCK: usize = 1024;
 
@@ -153,6 +155,28 @@ impl Decoding {
             to_host,
         }
     }
+
+    /// Before a loss is made up: what was heard last. Packets that can be decoded once more still lie in the buffer.
+    fn remember(&mut self, jitter: &JitterBuffer) {
+        if !self.decoder.is_stateless() || self.concealer.is_concealing() {
+            return;
+        }
+        let (mut last, mut count, mut samples) = ([0; REMEMBERED], 0, 0);
+        for slot in (1..=REMEMBERED as u64).filter_map(|n| jitter.played(n)) {
+            if samples >= self.concealer.memory() || jitter.payload_type(slot) != self.payload_type {
+                break;
+            }
+            last[count] = slot;
+            count += 1;
+            samples += self.codec.samples_in(jitter.payload(slot).len());
+        }
+        self.concealer.reset();
+        for &slot in last[..count].iter().rev() {
+            let mut pcm = [0; LARGE];
+            let n = self.decoder.decode(jitter.payload(slot), &mut pcm);
+            self.concealer.heard(&pcm[..n]);
+        }
+    }
 }
 
 impl Receive {
@@ -254,7 +278,7 @@ impl Receive {
 
     pub fn prefetch(&self) {
         self.jitter.prefetch(self.jitter.waiting() as u64);
-        if let Some(decoding) = &self.decoding {
+        if let Some(decoding) = self.decoding.as_ref().filter(|d| !d.decoder.is_stateless()) {
             decoding.concealer.prefetch();
         }
     }
@@ -570,7 +594,10 @@ impl Receive {
         let n = d.decoder.decode(self.jitter.payload(slot), &mut pcm);
         let pcm = &mut pcm[..n];
         d.concealer.smooth(pcm);
-        d.concealer.heard(pcm);
+        match d.decoder.is_stateless() {
+            true => d.concealer.recovered(),
+            false => d.concealer.heard(pcm),
+        }
         deliver(session, d, pcm);
     }
 
@@ -591,6 +618,7 @@ impl Receive {
 
     fn make_up(&mut self, session: &mut Session) {
         let Some(d) = &mut self.decoding else { return };
+        d.remember(&self.jitter);
         self.made_up += 1;
         let mut left = d.codec.ticks_to_samples(self.frame_ticks) as usize;
         while left > 0 {
