@@ -183,13 +183,14 @@ class House:
             figures = load.answer(60 + window + settle + 3 * count / rate)
         return self._per_pair(figures, count)
 
-    def floor(self, count, shared=0, window=3):
+    def floor(self, count, shared=0, window=3, uring=0):
         """The bare loop with as many calls; as `calls`."""
         ports = self.out / "floor-ports.txt"
         words = [self.program("far"), f"ports={ports}", f"calls={count}", f"window={window}", "settle=1"]
         with self.start(words, FAR) as load:
             port = load.line(10).split()[1]
-            words = [self.program("floor"), f"calls={count}", f"shared={shared}", f"far_port={port}", f"ports={ports}"]
+            words = [self.program("floor"), f"calls={count}", f"shared={shared}", f"uring={uring}"]
+            words += [f"far_port={port}", f"ports={ports}"]
             with self.start(words, MEASURED) as loop:
                 loop.line(10)
                 load.say(str(loop.pid))
