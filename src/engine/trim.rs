@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Below so many calls there is nothing worth the search.
 const CROWD: usize = 64;
 /// When the last call has ended, and when its transactions are over too (64 T1, RFC 3261 section 17).
-const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(40)];
+const LOOKS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(33)];
 
 #[derive(Default)]
 pub struct Trim {
@@ -72,8 +72,8 @@ mod tests {
         trim.calls(at(4), 0);
         assert!(!trim.is_due(at(4)));
         assert!(trim.is_due(at(5)));
-        assert_eq!(trim.next_deadline(), Some(at(45)));
-        assert!(trim.is_due(at(45)));
+        assert_eq!(trim.next_deadline(), Some(at(38)));
+        assert!(trim.is_due(at(38)));
         assert_eq!(trim.next_deadline(), None);
         trim.calls(at(50), 0);
         assert_eq!(trim.next_deadline(), None);

@@ -17,5 +17,6 @@ mod races;
 mod reach;
 mod refusals;
 mod registrations;
+mod rushes;
 mod stops;
 mod transactions;

@@ -6,7 +6,7 @@
 
 use super::session::{Attribute, Connection, Media, Origin, SessionDescription};
 use crate::proto::sip::ParseError;
-use crate::util::{find_line_end, ShortText};
+use crate::util::{find_byte, find_line_end, ShortText};
 use std::borrow::Cow;
 
 /// Longest description.
@@ -171,7 +171,7 @@ impl Parser {
         if self.attribute_count > MAX_ATTRIBUTES {
             return Err(ParseError { offset, expected: "at most 1024 attributes" });
         }
-        let attribute = match value.bytes().position(|b| b == b':') {
+        let attribute = match find_byte(value.as_bytes(), b':') {
             Some(colon) => Attribute::new(value[..colon].trim_ascii(), value[colon + 1..].trim_ascii()),
             None => Attribute::flag(value.trim_ascii()),
         };

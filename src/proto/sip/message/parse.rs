@@ -8,7 +8,7 @@ use super::{
     MAX_HEADER_LINES, MAX_MESSAGE_BYTES,
 };
 use crate::proto::sip::text::{self, error, is_token_byte};
-use crate::util::find_line_end;
+use crate::util::{find_byte, find_line_end};
 
 pub(super) fn parse(input: &[u8]) -> Result<Message, ParseError> {
     let skipped = input.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
@@ -239,27 +239,28 @@ fn request_line(bytes: &[u8], word: usize, end: usize) -> Result<(Start, Option<
 
 /// A line without a name and a colon carries nothing that we need: it is skipped (RFC 3261 section 8.2.2).
 fn header_line(bytes: &[u8], at: usize, end: usize, index: &mut Index<'_>) -> Result<(), ParseError> {
-    let name_len = bytes[at..end].iter().take_while(|b| is_token_byte(**b)).count();
-    let mut colon = at + name_len;
-    while colon < end && matches!(bytes[colon], b' ' | b'\t') {
-        colon += 1;
+    let line = &bytes[at..end];
+    let Some(colon) = find_byte(line, b':') else { return Ok(()) };
+    let mut name = &line[..colon];
+    while let [shorter @ .., b' ' | b'\t'] = name {
+        name = shorter;
     }
-    let Ok(short) = u16::try_from(name_len) else { return Ok(()) };
-    if name_len == 0 || colon == end || bytes[colon] != b':' {
+    let Ok(name_len) = u16::try_from(name.len()) else { return Ok(()) };
+    let known = HeaderName::from_bytes(name);
+    if known == HeaderName::Other && (name.is_empty() || !name.iter().all(|b| is_token_byte(*b))) {
         return Ok(());
     }
     if index.lines.len() == MAX_HEADER_LINES {
         return Err(error(at, "at most 256 header lines"));
     }
-    let name = HeaderName::from_bytes(&bytes[at..at + name_len]);
-    let value = trimmed(bytes, colon + 1, end);
+    let value = trimmed(bytes, at + colon + 1, end);
     let text = &bytes[value.at as usize..(value.at + value.len) as usize];
-    match name {
+    match known {
         HeaderName::ContentLength => index.content_length = content_length(index.content_length, text),
         HeaderName::CSeq if index.cseq == CSeqState::Missing => index.cseq = cseq(text, &mut index.method),
         _ => {}
     }
-    index.lines.push(Line { name_at: at as u32, name_len: short, name, value });
+    index.lines.push(Line { name_at: at as u32, name_len, name: known, value });
     Ok(())
 }
 
