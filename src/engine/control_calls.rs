@@ -428,6 +428,9 @@ impl Control {
     /// Ends that have waited long enough for their media or files.
     pub(super) fn finish_late_ends(&mut self, now: Time) {
         if self.calls.trim.is_due(now) {
+            self.agent.shrink();
+            self.calls.entries.shrink_to_fit();
+            self.shared.shrink();
             trim::give_back();
         }
         while let Some((at, id)) = self.calls.ends.first().copied().filter(|(at, _)| *at <= now) {

@@ -415,6 +415,11 @@ impl PhoneShared {
         *lock(&self.agent_stats) = stats;
     }
 
+    /// Gives back the room that many calls needed.
+    pub(super) fn shrink(&self) {
+        lock(&self.registry).calls.shrink_to_fit();
+        self.link.dispatcher.shrink();
+    }
     pub(super) fn open_registry(&self) {
         lock(&self.registry).open = true;
     }

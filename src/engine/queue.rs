@@ -66,6 +66,9 @@ impl Dispatcher {
     pub fn dropped(&self) -> u64 {
         self.dropped.load(Ordering::Relaxed)
     }
+    pub fn shrink(&self) {
+        lock(&self.events).shrink_to_fit();
+    }
     pub fn waiting(&self) -> usize {
         lock(&self.events).len()
     }

@@ -62,6 +62,14 @@ impl Resampler {
         Some(this)
     }
 
+    /// None also where there is nothing to do: a filter is not made in vain.
+    pub fn between(from: u32, to: u32) -> Option<Resampler> {
+        if from == to {
+            return None;
+        }
+        Resampler::new(from, to)
+    }
+
     pub fn reset(&mut self) {
         self.buffer.fill(0);
         self.filled = self.taps - 1;

@@ -287,6 +287,17 @@ impl Agent {
         }
         self.base.deadlines = deadlines;
     }
+    /// Gives back the room that many calls needed and few do not. Takes a while: when a crowd has gone.
+    pub fn shrink(&mut self) {
+        let mut deadlines = core::mem::take(&mut self.base.deadlines);
+        deadlines.retain(|at, alarm| self.holds(at, alarm));
+        self.base.deadlines = deadlines;
+        self.base.shrink();
+        self.calls.shrink();
+        self.by_id.shrink_to_fit();
+        self.by_tag.shrink_to_fit();
+        self.invites.shrink_to_fit();
+    }
     pub fn stats(&self) -> AgentStats {
         AgentStats {
             calls: self.calls.len(),

@@ -133,6 +133,7 @@ impl Deadlines {
     }
     pub fn retain(&mut self, mut holds: impl FnMut(Time, Alarm) -> bool) {
         self.heap.retain(|Reverse((at, alarm))| holds(*at, *alarm));
+        self.heap.shrink_to_fit();
     }
 }
 
@@ -196,6 +197,16 @@ impl Base {
             deadlines: Deadlines::default(),
             stats: AgentStats::default(),
         }
+    }
+
+    /// Gives back the room of what is gone.
+    pub fn shrink(&mut self) {
+        self.layer.shrink();
+        self.scratch.shrink_to_fit();
+        self.pending.shrink_to_fit();
+        self.out.shrink_to_fit();
+        self.owners.shrink_to_fit();
+        self.queries.shrink_to_fit();
     }
 
     // Outputs.

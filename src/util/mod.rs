@@ -11,7 +11,7 @@ mod wheel;
 pub use core::time::Duration;
 pub use prefetch::{prefetch, prefetch_bytes};
 pub use rng::{Rng, SeededRng};
-pub use scan::{find_byte, find_line_end};
+pub use scan::{find_byte, find_line_end, find_of_three};
 pub use short_text::ShortText;
 pub use slab::{Key, Slab};
 pub use time::Time;

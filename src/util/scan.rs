@@ -12,6 +12,13 @@ pub fn find_byte(bytes: &[u8], wanted: u8) -> Option<usize> {
     find(bytes, |block| equal(block, wanted), |byte| byte == wanted)
 }
 
+/// Where one of the three is first.
+#[inline]
+pub fn find_of_three(bytes: &[u8], wanted: [u8; 3]) -> Option<usize> {
+    let [a, b, c] = wanted;
+    find(bytes, |block| equal(block, a) | equal(block, b) | equal(block, c), |byte| wanted.contains(&byte))
+}
+
 /// By blocks, which answer with a bit for each hit; what is left by bytes.
 #[inline]
 fn find(bytes: &[u8], hits: impl Fn(&[u8; BLOCK]) -> u32, hit: impl Fn(u8) -> bool) -> Option<usize> {
@@ -74,6 +81,7 @@ mod tests {
                         expected = Some(at);
                     }
                     assert_eq!(find_line_end(&text), expected, "{text:?}");
+                    assert_eq!(find_of_three(&text, [b'-', b'\n', b'\r']), expected, "{text:?}");
                     assert_eq!(find_byte(&text, end), text.iter().position(|b| *b == end), "{text:?}");
                 }
             }

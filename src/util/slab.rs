@@ -30,6 +30,8 @@ struct Entry<T> {
 pub struct Slab<T> {
     entries: Vec<Entry<T>>,
     free: Vec<u32>,
+    /// Of entries that are made new: later than any that was given out for one that is gone.
+    first_generation: u32,
 }
 
 impl<T> Default for Slab<T> {
@@ -40,7 +42,7 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     pub const fn new() -> Slab<T> {
-        Slab { entries: Vec::new(), free: Vec::new() }
+        Slab { entries: Vec::new(), free: Vec::new(), first_generation: 1 }
     }
     pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()
@@ -58,7 +60,7 @@ impl<T> Slab<T> {
         let index = match self.free.pop() {
             Some(index) => index,
             None => {
-                self.entries.push(Entry { generation: 1, value: None });
+                self.entries.push(Entry { generation: self.first_generation, value: None });
                 (self.entries.len() - 1) as u32
             }
         };
@@ -83,6 +85,15 @@ impl<T> Slab<T> {
         } else {
             None
         }
+    }
+    /// Gives back the room behind the last value. Keys stay as they are, stale ones stay stale.
+    pub fn shrink(&mut self) {
+        let len = self.entries.iter().rposition(|entry| entry.value.is_some()).map_or(0, |last| last + 1);
+        let gone = self.entries.drain(len..).map(|entry| entry.generation);
+        self.first_generation = gone.fold(self.first_generation, u32::max);
+        self.free.retain(|index| (*index as usize) < len);
+        self.free.shrink_to_fit();
+        self.entries.shrink_to_fit();
     }
     pub fn contains(&self, key: Key) -> bool {
         self.get(key).is_some()
@@ -119,6 +130,25 @@ impl<T> Slab<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slab_that_shrank_gives_no_key_twice_and_keeps_those_that_are_in_use() {
+        let mut slab = Slab::new();
+        let keys: Vec<Key> = (0..100).map(|n| slab.insert(n)).collect();
+        for key in keys.iter().filter(|key| key.index() != 40) {
+            slab.remove(*key);
+        }
+        slab.shrink();
+        assert_eq!((slab.get(keys[40]), slab.len()), (Some(&40), 1));
+        let more: Vec<Key> = (0..100).map(|n| slab.insert(n)).collect();
+        assert!(more.iter().all(|key| !keys.contains(key)));
+        assert!(keys.iter().filter(|key| key.index() != 40).all(|key| !slab.contains(*key)));
+        for key in more.iter().chain([&keys[40]]) {
+            assert!(slab.remove(*key).is_some());
+        }
+        slab.shrink();
+        assert!(slab.is_empty() && slab.insert(1) != more[0]);
+    }
 
     #[test]
     fn a_removed_key_finds_nothing_even_when_its_place_is_taken_again() {

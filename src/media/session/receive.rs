@@ -146,7 +146,7 @@ struct Decoding {
 
 impl Decoding {
     fn new(payload_type: u8, codec: Codec, host_rate: u32) -> Decoding {
-        let to_host = Resampler::new(codec.audio_rate, host_rate).filter(|_| codec.audio_rate != host_rate);
+        let to_host = Resampler::between(codec.audio_rate, host_rate);
         Decoding {
             payload_type,
             codec,

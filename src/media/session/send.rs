@@ -475,7 +475,7 @@ impl Send {
 const TELEPHONE_EVENT_BYTES: usize = crate::proto::rtp::TelephoneEvent::LEN;
 
 fn resampler(host_rate: u32, codec: &Codec) -> Option<Resampler> {
-    Resampler::new(host_rate, codec.audio_rate).filter(|_| host_rate != codec.audio_rate)
+    Resampler::between(host_rate, codec.audio_rate)
 }
 
 impl Session {

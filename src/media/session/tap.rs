@@ -30,7 +30,7 @@ impl Tap {
     pub fn set_codec_rate(&mut self, rate: u32) {
         if rate != self.codec_rate {
             self.codec_rate = rate;
-            self.to_host = Resampler::new(rate, self.host_rate).filter(|_| rate != self.host_rate);
+            self.to_host = Resampler::between(rate, self.host_rate);
         }
     }
     /// At the host's rate.

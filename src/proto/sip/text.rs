@@ -2,6 +2,7 @@
 //! (RFC 3261 section 25.1). It borrows, never panics, and owns nothing.
 
 use super::ParseError;
+use crate::util::{find_byte, find_of_three};
 
 /// Parameters as they are kept: the name as written, the value without quotes and escapes.
 pub(crate) type Params = Vec<(Box<str>, Option<Box<str>>)>;
@@ -58,19 +59,28 @@ pub(crate) fn offset_in(whole: &str, part: &str) -> usize {
 /// The first `wanted` that stands outside of quoted strings and angle brackets.
 pub(crate) fn find_outside(text: &str, wanted: u8) -> Option<usize> {
     let bytes = text.as_bytes();
-    let first = memchr::memchr(wanted, bytes)?;
-    // Mostly nothing before it opens anything.
-    if memchr::memchr2(b'"', b'<', &bytes[..first]).is_none() {
-        return Some(first);
+    let mut at = 0;
+    loop {
+        let rest = bytes.get(at..)?;
+        let found = find_of_three(rest, [wanted, b'"', b'<'])?;
+        let inside = &rest[found + 1..];
+        at += found
+            + 1
+            + match rest[found] {
+                b'"' => closing_quote(inside)? + 1,
+                b'<' => find_byte(inside, b'>')? + 1,
+                _ => return Some(at + found),
+            };
     }
-    let (mut quoted, mut angled, mut i) = (false, false, 0);
-    while let Some(&b) = bytes.get(i) {
+}
+
+/// Where the quoted string ends that began before `inside`.
+fn closing_quote(inside: &[u8]) -> Option<usize> {
+    let mut i = 0;
+    while let Some(&b) = inside.get(i) {
         match b {
-            b'\\' if quoted => i += 1,
-            b'"' if !angled => quoted = !quoted,
-            b'<' if !quoted => angled = true,
-            b'>' if !quoted => angled = false,
-            _ if b == wanted && !quoted && !angled => return Some(i),
+            b'\\' => i += 1,
+            b'"' => return Some(i),
             _ => {}
         }
         i += 1;
@@ -105,20 +115,8 @@ impl<'a> Iterator for List<'a> {
 
 /// Length of the quoted string at the start of `text`, quotes included.
 pub(crate) fn quoted_len(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    if bytes.first() != Some(&b'"') {
-        return None;
-    }
-    let mut i = 1;
-    while let Some(&b) = bytes.get(i) {
-        match b {
-            b'\\' => i += 1,
-            b'"' => return Some(i + 1),
-            _ => {}
-        }
-        i += 1;
-    }
-    None
+    let inside = text.as_bytes().strip_prefix(b"\"")?;
+    closing_quote(inside).map(|at| at + 2)
 }
 
 /// The content of a quoted string (given with its quotes), its backslashes resolved.
@@ -178,14 +176,44 @@ fn each_param<'a>(text: &'a str, mut take: impl FnMut(&'a str, Option<&'a str>))
         if count == MAX_PARAMS {
             return Err(error(at, "at most 64 parameters"));
         }
+        count += 1;
+        if let Some((name, value, len)) = plain_param(after) {
+            take(name, value);
+            rest = &after[len..];
+            continue;
+        }
         let end = find_outside(after, b';').unwrap_or(after.len());
         let (name, value) = split_param(&after[..end]);
         check_param(&after[..end], name, value).map_err(|e| error(at + 1 + e.offset, e.expected))?;
         take(name, value);
-        count += 1;
         rest = &after[end..];
     }
     Ok(())
+}
+
+/// A parameter as nearly all are, without white space, quotes or brackets, up to the next semicolon or the end: name,
+/// value and length. None: it has to be looked at more closely.
+fn plain_param(text: &str) -> Option<(&str, Option<&str>, usize)> {
+    let bytes = text.as_bytes();
+    let scan = |from: usize, plain: fn(u8) -> bool| {
+        let rest = bytes.get(from..).unwrap_or_default();
+        from + rest.iter().position(|b| !plain(*b)).unwrap_or(rest.len())
+    };
+    let name = scan(0, is_token_byte);
+    let end = match bytes.get(name) {
+        Some(b'=') => scan(name + 1, is_plain_byte),
+        _ => name,
+    };
+    if name == 0 || !matches!(bytes.get(end), None | Some(b';')) {
+        return None;
+    }
+    let value = (end > name).then(|| &text[name + 1..end]);
+    Some((&text[..name], value, end))
+}
+
+/// May stand in a value without being looked at more closely.
+const fn is_plain_byte(b: u8) -> bool {
+    is_token_byte(b) || matches!(b, b':' | b'[' | b']' | b'/' | b'@' | b'&' | b'$' | b'(' | b')' | b'#')
 }
 
 /// Name and value, trimmed.

@@ -64,6 +64,12 @@ impl<'a> ViaRef<'a> {
 
 /// `SIP / 2.0 / UDP host`: white space may stand around the slashes (RFC 4475 section 3.1.1.1).
 fn sent_protocol(text: &str) -> Result<(&str, &str), ParseError> {
+    // As nearly everybody writes it.
+    if let Some((transport, sent_by)) = text.strip_prefix("SIP/2.0/").and_then(|rest| rest.split_once(' ')) {
+        if text::is_token(transport) {
+            return Ok((transport, sent_by));
+        }
+    }
     let (name, rest) = split_slash(text);
     let (version, rest) = split_slash(rest);
     let (name, version) = (text::trim(name), text::trim(version));

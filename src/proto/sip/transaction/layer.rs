@@ -673,6 +673,19 @@ impl Layer {
     pub fn counters(&self) -> Counters {
         self.counters
     }
+    /// Gives back the room of those that are gone.
+    pub fn shrink(&mut self) {
+        let (clients, servers) = (&self.clients, &self.servers);
+        self.lingering.shrink(|owner| match owner {
+            Owner::Client(key) => clients.contains(key),
+            Owner::Server(key) => servers.contains(key),
+        });
+        self.clients.shrink();
+        self.servers.shrink();
+        self.client_ids.shrink_to_fit();
+        self.server_ids.shrink_to_fit();
+        self.merge_ids.shrink_to_fit();
+    }
     /// Forgets every transaction, without an effect: the agent has stopped.
     pub fn clear(&mut self) {
         let Layer { timers, max_transactions, secret, forwarding, counters, .. } = *self;

@@ -39,6 +39,11 @@ impl Lingering {
         }
     }
 
+    pub fn shrink(&mut self, lives: impl Fn(Owner) -> bool) {
+        self.queue.retain(|owner| lives(*owner));
+        self.queue.shrink_to_fit();
+    }
+
     /// Who has to go now. `lives` tells which entries still mean somebody.
     pub fn surplus(&mut self, lives: impl Fn(Owner) -> bool) -> Option<Owner> {
         while self.queue.front().is_some_and(|first| !lives(*first)) {
