@@ -1,33 +1,17 @@
 //! What the stand-alone tools share: handles for one thread at a time, bytes in and out.
 
 use super::error::{voip_status, Fail, FfiResult};
-use super::handle::{self, Kind};
+use super::handle::Kind;
 use super::strings;
 use crate::engine::OsRng;
 use crate::util::Rng;
-use std::sync::{Mutex, TryLockError};
+use std::cell::UnsafeCell;
 
-/// The thing behind a stand-alone handle.
-pub(crate) struct Alone<T>(Mutex<T>);
+/// The thing behind a stand-alone handle. Only `with` gets at it.
+pub(crate) struct Alone<T>(UnsafeCell<T>);
 
-impl<T> Alone<T> {
-    pub fn new(value: T) -> Alone<T> {
-        Alone(Mutex::new(value))
-    }
-
-    fn with<R>(&self, noun: &str, work: impl FnOnce(&mut T) -> FfiResult<R>) -> FfiResult<R> {
-        let mut value = match self.0.try_lock() {
-            Ok(value) => value,
-            // A panic in the middle of a change: the thing is whole enough to be looked at and freed.
-            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(TryLockError::WouldBlock) => {
-                let text = format!("another thread uses the {noun} right now");
-                return Err(Fail::new(voip_status::VOIP_ERR_BUSY, text));
-            }
-        };
-        work(&mut value)
-    }
-}
+// SAFETY: `with` touches it, for which the table lets in one thread at a time, after all that the one before did.
+unsafe impl<T: Send> Sync for Alone<T> {}
 
 /// Declares the handle of a stand-alone thing.
 macro_rules! alone {
@@ -47,6 +31,7 @@ macro_rules! alone {
 pub(crate) use alone;
 
 /// Works with what the handle names; a second thread at the same time gets `VOIP_ERR_BUSY`.
+#[inline]
 pub(crate) fn with<T, R>(
     handle: *const <Alone<T> as Kind>::Opaque,
     work: impl FnOnce(&mut T) -> FfiResult<R>,
@@ -54,8 +39,10 @@ pub(crate) fn with<T, R>(
 where
     Alone<T>: Kind,
 {
-    let object = handle::get::<Alone<T>>(handle)?;
-    object.with(<Alone<T> as Kind>::NOUN, work)
+    let object = Alone::<T>::table().get_alone(handle as usize)?;
+    // SAFETY: the only user until `object` is dropped, also by a panic in the middle of a change: the thing is whole enough
+    // to be looked at and freed.
+    work(unsafe { &mut *object.0.get() })
 }
 
 /// Makes the thing, then its handle; `*out` is NULL until both are there.
@@ -72,7 +59,7 @@ where
     // SAFETY: the caller's promise.
     unsafe { strings::write(out, "out", std::ptr::null_mut()) }?;
     let value = value()?;
-    let (token, _) = Alone::<T>::table().insert(|_| Alone::new(value))?;
+    let (token, _) = Alone::<T>::table().insert(|_| Alone(UnsafeCell::new(value)))?;
     // SAFETY: the caller's promise.
     unsafe { strings::write(out, "out", token as *mut _) }
 }
@@ -192,10 +179,34 @@ mod tests {
         assert_eq!(array::<3>("añb").map(|c| c as u8), [b'a', 0, 0]);
     }
 
+    alone!(Box<u32>, u8, b'q', "thing");
+
     #[test]
-    fn a_second_user_is_told_that_it_is_busy() {
-        let thing = Alone::new(1);
-        let inside = thing.with("thing", |_| Ok(thing.with("thing", |_| Ok(())).err().map(|f| f.status)));
+    fn a_second_user_is_told_that_it_is_busy_and_a_panic_lets_the_next_one_in() {
+        let mut thing: *mut u8 = std::ptr::null_mut();
+        // SAFETY: `thing` can be written.
+        assert!(unsafe { make(&mut thing, || Ok(Box::new(1u32))) }.is_ok());
+        let again = || with(thing, |value: &mut Box<u32>| Ok(**value));
+        let inside = with(thing, |_: &mut Box<u32>| Ok(again().err().map(|f| f.status)));
         assert_eq!(inside.ok().flatten(), Some(voip_status::VOIP_ERR_BUSY));
+        let panics = || with(thing, |_: &mut Box<u32>| -> FfiResult { panic!("in the middle") });
+        assert!(std::panic::catch_unwind(panics).is_err());
+        assert_eq!(again().ok(), Some(1));
+        assert!(free::<Box<u32>>(thing).is_ok());
+        assert_eq!(again().err().map(|f| f.status), Some(voip_status::VOIP_ERR_HANDLE));
+    }
+
+    #[test]
+    fn what_is_freed_in_use_lives_until_the_use_is_over() {
+        let mut thing: *mut u8 = std::ptr::null_mut();
+        // SAFETY: `thing` can be written.
+        assert!(unsafe { make(&mut thing, || Ok(Box::new(7u32))) }.is_ok());
+        let after = with(thing, |value: &mut Box<u32>| {
+            free::<Box<u32>>(thing)?;
+            **value += 1;
+            Ok(**value)
+        });
+        assert_eq!(after.ok(), Some(8));
+        assert_eq!(free::<Box<u32>>(thing).err().map(|f| f.status), Some(voip_status::VOIP_ERR_HANDLE));
     }
 }

@@ -7,7 +7,6 @@ use super::strings;
 use super::types::*;
 use crate::ua::AccountId;
 use std::ffi::{c_char, c_void};
-use std::sync::Arc;
 
 const UTF8_TEXT: &str = "text/plain;charset=UTF-8";
 
@@ -59,12 +58,12 @@ unsafe fn tell(id: *mut u64, number: u64) {
     }
 }
 
-fn account_of(phone: &Arc<PhoneObject>, account: *mut voip_account) -> FfiResult<Option<AccountId>> {
+fn account_of(phone: &PhoneObject, account: *mut voip_account) -> FfiResult<Option<AccountId>> {
     if account.is_null() {
         return Ok(phone.engine.default_account());
     }
     let (account, owner) = objects::account(account)?;
-    match Arc::ptr_eq(phone, &owner) {
+    match std::ptr::eq(phone, &*owner) {
         true => Ok(Some(account.id)),
         false => Err(Fail::argument("the account is another phone's")),
     }

@@ -4,13 +4,13 @@ use super::account_config::AccountDraft;
 use super::callbacks::CallbackSet;
 use super::config::Draft;
 use super::error::{voip_status, Fail, FfiResult};
-use super::handle::{self, Kind, Table};
+use super::handle::{self, Kind, Ref, Table};
 use super::types::*;
 use crate::engine::{Call, Phone};
 use crate::ua::{AccountId, CallState};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 pub(crate) struct Config(pub Mutex<Draft>);
 
@@ -27,7 +27,6 @@ pub(crate) struct PhoneObject {
 /// What the event sink needs of a phone. Does not keep the engine alive.
 pub(crate) struct PhoneShared {
     pub token: usize,
-    pub phone: OnceLock<Weak<PhoneObject>>,
     pub callbacks: Mutex<Option<Arc<CallbackSet>>>,
     pub user_data: AtomicUsize,
     /// `voip_phone_wait_call` was used: calls are welcome also without a callback.
@@ -42,7 +41,8 @@ pub(crate) struct PhoneShared {
 }
 
 pub(crate) struct AccountObject {
-    pub phone: Weak<PhoneObject>,
+    /// The phone's token.
+    phone: usize,
     pub id: AccountId,
     pub user_data: AtomicUsize,
 }
@@ -91,18 +91,18 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(crate) fn phone(handle: *const voip_phone) -> FfiResult<Arc<PhoneObject>> {
+pub(crate) fn phone(handle: *const voip_phone) -> FfiResult<Ref<PhoneObject>> {
     handle::get::<PhoneObject>(handle)
 }
 
-pub(crate) fn call(handle: *const voip_call) -> FfiResult<Arc<CallObject>> {
+pub(crate) fn call(handle: *const voip_call) -> FfiResult<Ref<CallObject>> {
     handle::get::<CallObject>(handle)
 }
 
 /// An account and its phone, both alive.
-pub(crate) fn account(handle: *const voip_account) -> FfiResult<(Arc<AccountObject>, Arc<PhoneObject>)> {
+pub(crate) fn account(handle: *const voip_account) -> FfiResult<(Ref<AccountObject>, Ref<PhoneObject>)> {
     let account = handle::get::<AccountObject>(handle)?;
-    let Some(phone) = account.phone.upgrade() else {
+    let Ok(phone) = PhoneObject::table().get(account.phone) else {
         return Err(Fail::new(voip_status::VOIP_ERR_HANDLE, "the phone of the account was freed"));
     };
     Ok((account, phone))
@@ -112,7 +112,6 @@ impl PhoneShared {
     pub fn new(token: usize) -> PhoneShared {
         PhoneShared {
             token,
-            phone: OnceLock::new(),
             callbacks: Mutex::new(None),
             user_data: AtomicUsize::new(0),
             waits: AtomicBool::new(false),
@@ -133,8 +132,7 @@ impl PhoneShared {
         if let Some(token) = accounts.get(&id) {
             return Ok(*token as *mut voip_account);
         }
-        let phone = self.phone.get().cloned().unwrap_or_default();
-        let make = |_| AccountObject { phone, id, user_data: AtomicUsize::new(0) };
+        let make = |_| AccountObject { phone: self.token, id, user_data: AtomicUsize::new(0) };
         let (token, _) = AccountObject::table().insert(make)?;
         accounts.insert(id, token);
         Ok(token as *mut voip_account)
@@ -148,7 +146,7 @@ impl PhoneShared {
     }
 
     /// The object of a call: made when it is seen first. `keep` is applied before anybody else can let go.
-    pub fn adopt(self: &Arc<Self>, engine: &Call, keep: Keep) -> FfiResult<Arc<CallObject>> {
+    pub fn adopt(self: &Arc<Self>, engine: &Call, keep: Keep) -> FfiResult<Ref<CallObject>> {
         let mut calls = lock(&self.calls);
         let known = calls.get(&engine.id().0).and_then(|token| CallObject::table().get(*token).ok());
         let call = match known {

@@ -4,6 +4,7 @@ use super::error::{report, voip_status, Fail, FfiResult};
 use std::cell::Cell;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::Once;
+use std::thread::LocalKey;
 
 thread_local! {
     /// How deep this thread is inside entry points of the library.
@@ -13,6 +14,7 @@ thread_local! {
 }
 
 /// Runs the body of an entry point: a panic becomes `VOIP_ERR_PANIC`, a failure leaves its sentence.
+#[inline]
 pub(crate) fn guard(body: impl FnOnce() -> FfiResult) -> voip_status {
     install_hook();
     let _depth = Depth::enter(&INSIDE);
@@ -43,18 +45,31 @@ pub(crate) fn not_in_callback(function: &str) -> FfiResult {
     Ok(())
 }
 
-struct Depth(&'static std::thread::LocalKey<Cell<u32>>);
+/// Remembers where the cell is: in a shared object it takes a call to find it.
+struct Depth(*const Cell<u32>);
 
 impl Depth {
-    fn enter(key: &'static std::thread::LocalKey<Cell<u32>>) -> Depth {
-        let _ = key.try_with(|cell| cell.set(cell.get().saturating_add(1)));
-        Depth(key)
+    #[inline]
+    fn enter(key: &'static LocalKey<Cell<u32>>) -> Depth {
+        // A cell without a destructor is there as long as its thread.
+        let cell = key.try_with(std::ptr::from_ref).unwrap_or(std::ptr::null());
+        let depth = Depth(cell);
+        depth.add(1);
+        depth
+    }
+    #[inline]
+    fn add(&self, step: i32) {
+        // SAFETY: NULL or a cell of this thread, which the guard does not leave.
+        if let Some(cell) = unsafe { self.0.as_ref() } {
+            cell.set(cell.get().wrapping_add_signed(step));
+        }
     }
 }
 
 impl Drop for Depth {
+    #[inline]
     fn drop(&mut self) {
-        let _ = self.0.try_with(|cell| cell.set(cell.get().saturating_sub(1)));
+        self.add(-1);
     }
 }
 

@@ -241,7 +241,6 @@ fn make_phone(config: PhoneConfig) -> FfiResult<usize> {
     };
     let (token, object) = PhoneObject::table().insert(make)?;
     object.engine.set_handle(token as u64);
-    let _ = object.shared.phone.set(Arc::downgrade(&object));
     if let Err(error) = object.engine.set_event_sink(dispatch::sink(object.shared.clone())) {
         let _ = PhoneObject::table().remove(token);
         return Err(error.into());

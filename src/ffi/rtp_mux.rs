@@ -2,7 +2,7 @@
 
 use super::callbacks::voip_destroy_fn;
 use super::error::{voip_status, Fail, FfiResult};
-use super::handle::{self, Kind, Table};
+use super::handle::{self, Kind, Ref, Table};
 use super::objects::kind;
 use super::panic::{guard, in_host, not_in_callback};
 use super::rtp_packet;
@@ -103,7 +103,7 @@ pub(crate) struct Mux {
 
 kind!(Mux, voip_rtp_mux, b'x', "RTP mux");
 
-fn mux(handle: *const voip_rtp_mux) -> FfiResult<Arc<Mux>> {
+fn mux(handle: *const voip_rtp_mux) -> FfiResult<Ref<Mux>> {
     handle::get::<Mux>(handle)
 }
 

@@ -2,7 +2,7 @@
 
 use super::callbacks::voip_destroy_fn;
 use super::error::{voip_status, Fail, FfiResult};
-use super::handle::{self, Kind, Table};
+use super::handle::{self, Kind, Ref, Table};
 use super::objects::kind;
 use super::panic::{guard, in_host, not_in_callback};
 use super::rtp_session_options::{self, voip_rtp_session_options};
@@ -75,7 +75,7 @@ impl Drop for User {
     }
 }
 
-pub(crate) fn session(handle: *const voip_rtp_session) -> FfiResult<Arc<Session>> {
+pub(crate) fn session(handle: *const voip_rtp_session) -> FfiResult<Ref<Session>> {
     handle::get::<Session>(handle)
 }
 
