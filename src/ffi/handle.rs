@@ -290,4 +290,5 @@ fn busy<T: Kind>() -> Fail {
 }
 
 #[cfg(test)]
+#[path = "handle_tests.rs"]
 mod tests;

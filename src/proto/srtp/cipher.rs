@@ -4,15 +4,16 @@ use super::keys::SessionKeys;
 use super::profile::Profile;
 use super::sha1::HmacSha1;
 use super::SrtpError;
+use aes::cipher::consts::U16;
+use aes::cipher::typenum::Unsigned;
 use aes::cipher::{
-    BlockCipherEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper,
+    Block as CipherBlock, BlockCipherEncBackend, BlockCipherEncClosure, BlockCipherEncrypt, BlockSizeUser,
+    KeyInit, ParBlocks,
 };
 use aes::{Aes128, Aes192, Aes256};
 use aes_gcm::aead::consts::U12;
 use aes_gcm::aead::AeadInOut;
 use aes_gcm::AesGcm;
-use ctr::flavors::Ctr128BE;
-use ctr::CtrCore;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
@@ -23,12 +24,58 @@ pub(super) enum Block {
     Aes256(Aes256),
 }
 
-fn keystream<C>(cipher: &C, iv: &[u8; 16], data: &mut [u8])
-where
-    C: BlockCipherEncrypt + BlockSizeUser<BlockSize = aes::cipher::consts::U16>,
-{
-    let core = CtrCore::<&C, Ctr128BE>::inner_iv_init(cipher, iv.into());
-    StreamCipherCoreWrapper::from_core(core).apply_keystream(data);
+/// Counter mode over `data`, many blocks at a time. (The `ctr` crate's is 40 cycles a voice packet slower: its counters go
+/// through memory by halves, for which the vectors that read them wait.)
+struct Stream<'a> {
+    iv: &'a [u8; 16],
+    data: &'a mut [u8],
+}
+
+impl BlockSizeUser for Stream<'_> {
+    type BlockSize = U16;
+}
+
+impl BlockCipherEncClosure for Stream<'_> {
+    #[inline(always)]
+    fn call<B: BlockCipherEncBackend<BlockSize = U16>>(self, backend: &B) {
+        let mut counter = 0u16;
+        let mut groups = self.data.chunks_exact_mut(16 * B::ParBlocksSize::USIZE);
+        for group in &mut groups {
+            let mut blocks = ParBlocks::<B>::default();
+            for block in &mut blocks {
+                block.0 = counter_block(self.iv, counter);
+                counter = counter.wrapping_add(1);
+            }
+            backend.encrypt_par_blocks((&mut blocks).into());
+            group.chunks_exact_mut(16).zip(&blocks).for_each(|(piece, block)| xor(piece, &block.0));
+        }
+        for piece in groups.into_remainder().chunks_mut(16) {
+            let mut block: CipherBlock<B> = counter_block(self.iv, counter).into();
+            counter = counter.wrapping_add(1);
+            backend.encrypt_block((&mut block).into());
+            xor(piece, &block.0);
+        }
+    }
+}
+
+/// The IV with the counter in its last 16 bits, in one piece.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+fn counter_block(iv: &[u8; 16], counter: u16) -> [u8; 16] {
+    use core::arch::x86_64::{__m128i, _mm_insert_epi16};
+    let counter = i32::from(counter.swap_bytes());
+    // SAFETY: all x86-64 have SSE2; both types are 16 bytes that may be anything.
+    unsafe {
+        let iv = core::mem::transmute::<[u8; 16], __m128i>(*iv);
+        core::mem::transmute::<__m128i, [u8; 16]>(_mm_insert_epi16::<7>(iv, counter))
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn counter_block(iv: &[u8; 16], counter: u16) -> [u8; 16] {
+    let mut block = *iv;
+    block[14..].copy_from_slice(&counter.to_be_bytes());
+    block
 }
 
 impl Block {
@@ -41,12 +88,14 @@ impl Block {
         made.map_err(|_| SrtpError::Key)
     }
 
-    /// XORs the counter-mode key stream onto `data` (RFC 3711 section 4.1.1).
+    /// XORs the counter-mode key stream onto `data`, of which there is at most 1 MiB (RFC 3711 section 4.1.1). The last two
+    /// bytes of the IV are those that count, from 0.
     pub fn apply(&self, iv: &[u8; 16], data: &mut [u8]) {
+        let stream = Stream { iv, data };
         match self {
-            Block::Aes128(c) => keystream(c, iv, data),
-            Block::Aes192(c) => keystream(c, iv, data),
-            Block::Aes256(c) => keystream(c, iv, data),
+            Block::Aes128(c) => c.encrypt_with_backend(stream),
+            Block::Aes192(c) => c.encrypt_with_backend(stream),
+            Block::Aes256(c) => c.encrypt_with_backend(stream),
         }
     }
 }
@@ -185,8 +234,10 @@ impl Drop for Transform {
     }
 }
 
+#[inline]
 fn xor(to: &mut [u8], with: &[u8]) {
-    for (a, b) in to.iter_mut().zip(with) {
-        *a ^= b;
+    match (<&mut [u8; 16]>::try_from(&mut *to), <&[u8; 16]>::try_from(with)) {
+        (Ok(to), Ok(with)) => *to = (u128::from_ne_bytes(*to) ^ u128::from_ne_bytes(*with)).to_ne_bytes(),
+        _ => to.iter_mut().zip(with).for_each(|(a, b)| *a ^= b),
     }
 }

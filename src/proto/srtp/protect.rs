@@ -156,7 +156,13 @@ pub(super) fn rtcp_ssrc(packet: &[u8]) -> Result<u32, SrtpError> {
 fn put(tail: &mut [u8], parts: [&[u8]; 2]) {
     let mut at = 0;
     for part in parts {
-        tail[at..at + part.len()].copy_from_slice(part);
+        let to = &mut tail[at..at + part.len()];
         at += part.len();
+        match (<&mut [u8; 10]>::try_from(&mut *to), <&[u8; 10]>::try_from(part)) {
+            // The usual tag.
+            (Ok(to), Ok(tag)) => *to = *tag,
+            _ if part.is_empty() => {}
+            _ => to.copy_from_slice(part),
+        }
     }
 }

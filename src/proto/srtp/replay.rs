@@ -35,7 +35,14 @@ impl ReplayWindow {
             return;
         }
         let step = index + 1 - self.top;
-        self.seen = if step >= WINDOW { 0 } else { self.seen << step };
+        self.seen = if step == 1 {
+            // As a rule; this shift costs nothing.
+            self.seen << 1
+        } else if step >= WINDOW {
+            0
+        } else {
+            self.seen << step
+        };
         self.seen |= 1;
         self.top = index + 1;
     }
