@@ -53,7 +53,6 @@ pub struct CallShared {
     pub(super) keys_negotiated: AtomicBool,
     /// Plays and keys posted and not over.
     jobs: AtomicUsize,
-    media_over: AtomicBool,
     published: Mutex<MediaStats>,
     hot: Hot,
 }
@@ -157,7 +156,6 @@ impl Call {
             audio: AudioEnds::new(format, audio),
             keys_negotiated: AtomicBool::new(false),
             jobs: AtomicUsize::new(0),
-            media_over: AtomicBool::new(false),
             published: Mutex::new(MediaStats::default()),
             hot: Hot { drained: AtomicBool::new(true), ..Hot::default() },
             link,
@@ -196,7 +194,7 @@ impl Call {
             }
             (now == CallState::Ended).then(|| Err(call_ended()))
         };
-        self.0.hot.signal.wait(clock::deadline(timeout), arrived).unwrap_or_else(|| Err(timed_out()))
+        self.0.hot.signal.wait_for(timeout, arrived).unwrap_or_else(|| Err(timed_out()))
     }
 
     pub fn end_info(&self) -> Option<EndInfo> {
@@ -468,7 +466,7 @@ impl CallShared {
         let code = end.sip_code;
         lock(&self.facts).end = Some(end);
         self.ended_at.store(clock::now().as_nanos(), Ordering::Release);
-        self.media_over.store(true, Ordering::Release);
+        self.audio.end();
         self.set_state(CallState::Ended, code);
     }
 
@@ -491,13 +489,13 @@ impl CallShared {
         *lock(&self.published) = stats;
     }
     pub(super) fn media_closed(&self) {
-        self.media_over.store(true, Ordering::Release);
+        self.audio.end();
         self.hot.drained.store(true, Ordering::Release);
         self.hot.signal.notify();
     }
 
     pub(super) fn media_is_over(&self) -> bool {
-        self.media_over.load(Ordering::Acquire)
+        self.audio.is_over()
     }
     pub(super) fn job_begun(&self) {
         self.jobs.fetch_add(1, Ordering::AcqRel);

@@ -220,7 +220,7 @@ impl Phone {
             }
             shared.status().is_at_rest().then(|| Err(not_running()))
         };
-        shared.signal.wait(clock::deadline(timeout), next).unwrap_or_else(|| Err(timed_out()))
+        shared.signal.wait_for(timeout, next).unwrap_or_else(|| Err(timed_out()))
     }
 
     /// Creates the call object first, calls `prepare` with it (attach handle and user data), then posts the INVITE.

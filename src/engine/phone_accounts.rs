@@ -176,7 +176,7 @@ impl Phone {
             },
         };
         let signal = &self.shared().signal;
-        signal.wait(clock::deadline(timeout), settled).unwrap_or_else(|| Err(timed_out()))
+        signal.wait_for(timeout, settled).unwrap_or_else(|| Err(timed_out()))
     }
 
     /// Default account registered: Ok; failed: its error; not in time: Err(Timeout).

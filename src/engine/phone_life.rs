@@ -122,7 +122,7 @@ impl Phone {
     pub fn wait_stopped(&self, timeout: Timeout) -> Result<()> {
         self.link().dispatcher.refuse_in_callback()?;
         let at_rest = || self.status().is_at_rest().then_some(());
-        self.shared().signal.wait(clock::deadline(timeout), at_rest).ok_or_else(timed_out)
+        self.shared().signal.wait_for(timeout, at_rest).ok_or_else(timed_out)
     }
 
     /// Stops at once if running (deadline `Duration::ZERO` after un-REGISTER was sent), joins all threads.

@@ -2,7 +2,6 @@
 
 use super::call::{lock, timed_out, Timeout};
 use super::call_audio::{to_host, AudioEnds};
-use super::clock;
 use super::error::{Error, ErrorKind, Result};
 use super::signal::Signal;
 use crate::media::{MediaEvent, MediaStats, RtcpStats, RtpStream, SyncPoint};
@@ -103,7 +102,7 @@ impl SessionShared {
     pub fn read(&self, pcm: &mut [u8], timeout: Timeout) -> Result<usize> {
         let wanted = self.audio.frames_of(pcm.len())?;
         let mut got = 0;
-        let outcome = self.signal.wait(clock::deadline(timeout), || {
+        let outcome = self.signal.wait_for(timeout, || {
             let ended = self.is_over();
             got += self.audio.read_into(&mut lock(&self.audio.reader), self.audio.after(pcm, got));
             if got >= wanted {
@@ -149,7 +148,7 @@ impl SessionShared {
         };
         // More than the ring holds would never be there at once.
         let enough = wanted.min(lock(&self.audio.reader).capacity() / 2).max(1);
-        let outcome = self.signal.wait(clock::deadline(timeout), || {
+        let outcome = self.signal.wait_for(timeout, || {
             let ended = self.is_over();
             if attempt(if ended { 1 } else { enough }) {
                 return Some(Ok(()));
@@ -167,7 +166,7 @@ impl SessionShared {
         let wanted = self.audio.frames_of(pcm.len())?;
         let size = self.audio.format().bytes_per_frame();
         let mut put = 0;
-        let outcome = self.signal.wait(clock::deadline(timeout), || {
+        let outcome = self.signal.wait_for(timeout, || {
             if self.is_over() {
                 return Some(Err(over()));
             }
@@ -181,7 +180,7 @@ impl SessionShared {
     /// Waits until all that was written and keyed has been sent.
     pub fn drain(&self, timeout: Timeout) -> Result<()> {
         let empty = || lock(&self.audio.writer).pending() == 0 && self.drained.load(Ordering::Acquire);
-        let outcome = self.signal.wait(clock::deadline(timeout), || {
+        let outcome = self.signal.wait_for(timeout, || {
             if self.is_over() {
                 return Some(Err(over()));
             }
@@ -195,7 +194,7 @@ impl SessionShared {
     }
 
     pub fn read_keys(&self, buf: &mut [u8], timeout: Timeout) -> Result<usize> {
-        let taken = self.signal.wait(clock::deadline(timeout), || {
+        let taken = self.signal.wait_for(timeout, || {
             let ended = self.is_over();
             let mut keys = lock(&self.keys);
             let n = keys.len().min(buf.len());

@@ -1,8 +1,10 @@
 //! An event counter that hosts wait on: the notifier never takes a lock, and enters the kernel only when somebody waits.
 
+use super::call::Timeout;
 use super::clock;
 use crate::util::Time;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 /// Waits are for a condition elsewhere; `notify` follows each change of it.
 #[derive(Debug, Default)]
@@ -25,6 +27,16 @@ impl Signal {
                 libc::syscall(libc::SYS_futex, self.sequence.as_ptr(), op, i32::MAX);
             }
         }
+    }
+
+    /// As `wait`, for a time that begins now. Nothing but the condition is looked at when it answers at once or may not wait.
+    #[inline]
+    pub fn wait_for<T>(&self, timeout: Timeout, mut condition: impl FnMut() -> Option<T>) -> Option<T> {
+        let answer = condition();
+        if answer.is_some() || timeout == Some(Duration::ZERO) {
+            return answer;
+        }
+        self.wait(clock::deadline(timeout), condition)
     }
 
     /// Asks `condition` until it answers, at first at once, then after each `notify`; None once the deadline is over.
@@ -61,7 +73,6 @@ impl Signal {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::time::Duration;
 
     #[test]
     fn a_wait_ends_with_the_change_or_with_its_deadline() {

@@ -197,7 +197,10 @@ pub(crate) fn report(fail: Fail) -> voip_status {
         let mut text = cell.borrow_mut();
         text.clear();
         text.reserve(MESSAGE_BYTES);
-        text.extend(fail.message.bytes().filter(|b| *b != 0));
+        match fail.message.as_bytes() {
+            whole if !whole.contains(&0) => text.extend_from_slice(whole),
+            broken => text.extend(broken.iter().filter(|b| **b != 0)),
+        }
         if let Some(at) = fail.at {
             // Into a Vec with room: cannot fail, allocates nothing as a rule.
             let _ = write!(text, " at byte {at}");

@@ -47,14 +47,14 @@ pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, Hos
 pub fn add_stamps(session: &mut SessionAudio, reader: &mut AudioReader, host_rate: u32) {
     let (writer, stamps) = stamps(host_rate);
     session.stamps = Some(Box::new(writer));
-    reader.stamps = Some(stamps);
+    reader.stamps = Some(Box::new(stamps));
 }
 
 /// Received audio, for the host.
 #[derive(Debug)]
 pub struct AudioReader {
     ring: RingReader,
-    stamps: Option<StampReader>,
+    stamps: Option<Box<StampReader>>,
 }
 
 impl AudioReader {
