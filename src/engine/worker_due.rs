@@ -5,7 +5,7 @@ use super::clock::Stamps;
 use super::receiver::Receiver;
 use super::send_batch::Flushed;
 use super::worker_loop::{Worker, BATCH, DATAGRAM_BYTES};
-use crate::util::{prefetch, Key, Time, Wheel};
+use crate::util::{Key, Time, Wheel};
 use std::net::SocketAddr;
 use std::ops::Range;
 
@@ -138,14 +138,10 @@ impl Worker {
     /// The streams whose turn comes after the `n`th are got ready, each in three steps.
     fn prefetch(&self, due: &[(Time, Key)], n: usize) {
         let later = |ahead: usize| due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key));
-        if let Some(stream) = later(6) {
-            prefetch(&**stream);
-        }
-        if let Some(stream) = later(4) {
-            stream.prefetch(0);
-        }
-        if let Some(stream) = later(2) {
-            stream.prefetch(1);
+        for (step, ahead) in [(0, 6), (1, 4), (2, 2)] {
+            if let Some(stream) = later(ahead) {
+                stream.prefetch(step);
+            }
         }
     }
 }

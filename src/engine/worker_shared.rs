@@ -5,7 +5,7 @@ use super::receiver::Receiver;
 use super::shared_socket::{shared_receiver, SharedSocket};
 use super::worker_loop::Worker;
 use crate::ua::CallId;
-use crate::util::{prefetch, Key};
+use crate::util::Key;
 use std::net::{SocketAddr, UdpSocket};
 
 /// The token of shared socket 0; the others count down from it.
@@ -129,11 +129,10 @@ impl Worker {
         let stamps = self.stamps;
         for (n, Routed { key, index, start, end }) in routed.iter().enumerate() {
             let later = |ahead: usize| routed.get(n + ahead).and_then(|r| self.streams.get(r.key));
-            if let Some(stream) = later(4) {
-                prefetch(&**stream);
-            }
-            if let Some(stream) = later(2) {
-                stream.prefetch(0);
+            for (step, ahead) in [(0, 4), (1, 2)] {
+                if let Some(stream) = later(ahead) {
+                    stream.prefetch(step);
+                }
             }
             let Some(datagram) = receiver.datagram(*index) else { continue };
             let Some(bytes) = datagram.bytes.get_mut(*start..*end) else { continue };

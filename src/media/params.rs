@@ -107,11 +107,17 @@ pub enum MediaEvent {
     },
 }
 
-/// Counters since the start of the stream.
+/// Counters since the start of the stream. Those that every packet changes come first.
 #[derive(Clone, Copy, Default, Debug)]
+#[repr(C)]
 pub struct MediaStats {
     pub rx_packets: u64,
     pub rx_bytes: u64,
+    pub tx_packets: u64,
+    pub tx_bytes: u64,
+    /// Worst lateness of a send instant.
+    pub tx_late_max_us: u32,
+    pub remote_ssrc: u32,
     pub rx_lost: u64,
     pub rx_late: u64,
     pub rx_duplicate: u64,
@@ -124,13 +130,8 @@ pub struct MediaStats {
     /// RFC 3550 interarrival jitter, in microseconds.
     pub rx_jitter_us: u32,
     pub rx_buffer_ms: u32,
-    pub tx_packets: u64,
-    pub tx_bytes: u64,
     /// Frames of silence sent since the host had written nothing.
     pub tx_underrun_frames: u64,
-    /// Worst lateness of a send instant.
-    pub tx_late_max_us: u32,
-    pub remote_ssrc: u32,
     pub local_ssrc: u32,
     pub send_errors: u64,
     /// Frames of the host's, of those that it wrote, that were taken to be sent.
@@ -152,6 +153,11 @@ pub struct MediaStats {
     pub remote_jitter_us: u32,
     /// Of the last report that tells it; 0: not known.
     pub rtt_us: u32,
+}
+
+impl MediaStats {
+    /// So much of them, from the beginning, every packet changes.
+    pub const HOT_BYTES: usize = core::mem::offset_of!(MediaStats, rx_lost);
 }
 
 /// Levels of the last frame each way.

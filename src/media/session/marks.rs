@@ -49,11 +49,16 @@ impl Marks {
 impl Session {
     /// `written`: how many frames the host had written by then. `MediaEvent::PlayMark` with this number follows.
     pub fn mark(&mut self, id: u64, written: u64) {
-        let plays = self.marks.queued;
-        if self.marks.waiting.len() == MAX_MARKS {
+        if self.marks.is_none() {
+            // Of before the first mark.
+            self.audio.take_cut();
+        }
+        let marks = self.marks.get_or_insert_default();
+        let plays = marks.queued;
+        if marks.waiting.len() == MAX_MARKS {
             return self.events.push(MediaEvent::PlayMark { mark: id, reached: false });
         }
-        self.marks.waiting.push_back(Mark { id, written, plays });
+        marks.waiting.push_back(Mark { id, written, plays });
         self.look_at_marks();
     }
 
@@ -67,20 +72,23 @@ impl Session {
     }
 
     pub(super) fn look_at_marks(&mut self) {
+        let Some(marks) = &mut self.marks else { return };
         if let Some((from, to)) = self.audio.take_cut() {
-            self.marks.lose(&mut self.events, |mark| mark.written > from && mark.written <= to);
+            marks.lose(&mut self.events, |mark| mark.written > from && mark.written <= to);
         }
-        self.marks.look(self.audio.taken(), &mut self.events);
+        marks.look(self.audio.taken(), &mut self.events);
     }
 
     /// Things to play were stopped: marks behind them will not be reached.
     pub(super) fn plays_stopped(&mut self) {
-        let over = self.marks.over;
-        self.marks.over = self.marks.queued;
-        self.marks.lose(&mut self.events, |mark| mark.plays > over);
+        let Some(marks) = &mut self.marks else { return };
+        let over = core::mem::replace(&mut marks.over, marks.queued);
+        marks.lose(&mut self.events, |mark| mark.plays > over);
     }
 
     pub(super) fn lose_marks(&mut self) {
-        self.marks.lose(&mut self.events, |_| true);
+        if let Some(marks) = &mut self.marks {
+            marks.lose(&mut self.events, |_| true);
+        }
     }
 }

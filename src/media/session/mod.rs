@@ -57,31 +57,33 @@ const PATIENT: Duration = Duration::from_millis(30);
 const PTIME_MIN: u32 = 10;
 const PTIME_MAX: u32 = 60;
 
+#[repr(C)]
 pub struct Session {
-    config: SessionConfig,
-    audio: SessionAudio,
-    events: Events,
-    wake: Wake,
-    stats: MediaStats,
-    levels: Levels,
-    receive_gain: Gain,
-    send_gain: Gain,
-    muted: bool,
+    // What every tick looks at comes first, see `HOT_BYTES`.
     /// None before the first `configure`.
     stream: Option<Box<Stream>>,
-    /// What came before it.
-    early: Option<Box<Early>>,
+    wake: Wake,
+    drained: bool,
+    muted: bool,
+    receive_gain: Gain,
+    send_gain: Gain,
+    levels: Levels,
+    audio: SessionAudio,
     /// Plays that were asked for before there was a stream keep waiting in it.
     player: Option<Box<Player>>,
     recording: Option<Box<Recording>>,
     tap: Option<Box<Tap>>,
     filter: Option<Box<Filter>>,
-    outbox: Outbox,
-    marks: Marks,
     voice: Option<Box<Voice>>,
+    outbox: Option<Box<Outbox>>,
+    marks: Option<Box<Marks>>,
+    events: Events,
+    stats: MediaStats,
+    config: SessionConfig,
+    /// What came before the stream.
+    early: Option<Box<Early>>,
     /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
     start: SendStart,
-    drained: bool,
     turnaround: Duration,
     send_phase: Duration,
 }
@@ -104,6 +106,7 @@ impl SendStart {
 }
 
 /// Both directions of a configured stream.
+#[repr(C)]
 struct Stream {
     receive: Receive,
     send: Send,
@@ -138,6 +141,9 @@ impl Events {
 }
 
 impl Session {
+    /// So much of a session, from its beginning, is looked at at every tick.
+    pub const HOT_BYTES: usize = core::mem::offset_of!(Session, stats) + MediaStats::HOT_BYTES;
+
     /// A session that waits for `configure`. Audio that the host writes meanwhile is kept in the ring.
     pub fn new(config: SessionConfig, rng: &mut dyn Rng, _now: Time) -> (Session, HostAudio) {
         let (audio, host) = host_rings(config.read_ring_frames, config.write_ring_frames);
@@ -164,8 +170,8 @@ impl Session {
             recording: None,
             tap: None,
             filter: None,
-            outbox: Outbox::default(),
-            marks: Marks::default(),
+            outbox: None,
+            marks: None,
             voice: None,
             start,
             drained: true,
@@ -267,7 +273,10 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Time> {
         let stream = self.stream.as_ref()?;
         let send = Some(stream.send.next());
-        [stream.receive.next_deadline(), send, self.outbox.deadline()].into_iter().flatten().min()
+        [stream.receive.next_deadline(), send, self.outbox.as_ref().and_then(|o| o.deadline())]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The playout clock runs and waits for no packet: a packet that is read only at its ticks comes in time.
@@ -406,7 +415,7 @@ impl Session {
         self.drained = false;
         let player = self.player.get_or_insert_with(|| Box::new(Player::new(rate, host_rate)));
         player.push(source, id)?;
-        self.marks.queued += 1;
+        self.marks.get_or_insert_default().queued += 1;
         Ok(())
     }
 
@@ -451,13 +460,13 @@ impl Session {
 
     /// A packet of the host's own making, to be sent at once. It is RTP: whoever made it has checked that.
     pub fn send_packet(&mut self, now: Time, packet: Box<[u8]>) {
-        if self.stream.is_none() || !self.outbox.put(now, packet) {
+        if self.stream.is_none() || !self.outbox.get_or_insert_default().put(now, packet) {
             self.stats.send_errors += 1;
         }
     }
 
     fn send_outbox(&mut self, stream: &mut Stream, send: &mut dyn FnMut(SocketAddr, &[u8])) {
-        while let Some(packet) = self.outbox.take() {
+        while let Some(packet) = self.outbox.as_mut().and_then(|o| o.take()) {
             let mut room = [0; FILTER_ROOM + ROOM];
             let place = room.get_mut(..packet.len());
             if let Some(place) = place {

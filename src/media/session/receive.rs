@@ -73,31 +73,35 @@ pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError
 
 const COMFORT_NOISE: u8 = 13;
 
+#[repr(C)]
 pub struct Receive {
-    formats: Vec<(u8, Format)>,
+    // What every packet needs comes first.
     srtp: Option<Box<ReceiveSrtp>>,
-    latch: Latch,
-    host_rate: u32,
+    /// The one of `formats` that came last.
+    usual: Option<(u8, Format)>,
     listening: bool,
+    peer_is_silent: bool,
+    timed_out: bool,
+    /// An SSRC that was seen once and would be next.
+    rival: Option<(u32, SequenceNumber)>,
+    latch: Latch,
     jitter: JitterBuffer,
     pub playout: Playout,
     source: Option<Source>,
-    /// An SSRC that was seen once and would be next.
-    rival: Option<(u32, SequenceNumber)>,
-    /// Lost packets of the sources before this one.
-    lost_before: u64,
     keys: EventReceiver,
     decoding: Option<Decoding>,
+    timeout: Duration,
+    last_packet: Time,
     /// Duration of the last packet played, in ticks of its clock and as time.
     frame_ticks: u32,
     frame: Duration,
     made_up: u32,
     /// What the peer's silence sounds like, once it has said so; is it silent now?
     noise: Option<Box<cn::Generator>>,
-    peer_is_silent: bool,
-    timeout: Duration,
-    last_packet: Time,
-    timed_out: bool,
+    formats: Vec<(u8, Format)>,
+    host_rate: u32,
+    /// Lost packets of the sources before this one.
+    lost_before: u64,
 }
 
 /// One SSRC.
@@ -141,7 +145,7 @@ struct Decoding {
     codec: Codec,
     decoder: Decoder,
     concealer: Concealer,
-    to_host: Option<Resampler>,
+    to_host: Option<Box<Resampler>>,
 }
 
 impl Decoding {
@@ -152,7 +156,7 @@ impl Decoding {
             codec,
             decoder: Decoder::new(&codec),
             concealer: Concealer::new(codec.audio_rate),
-            to_host,
+            to_host: to_host.map(Box::new),
         }
     }
 
@@ -204,6 +208,7 @@ impl Receive {
         Receive {
             keys: EventReceiver::new(event_clock(&formats)),
             formats,
+            usual: None,
             srtp: None,
             latch,
             host_rate: config.host_rate,
@@ -236,6 +241,7 @@ impl Receive {
         if formats != self.formats {
             // Payload types may mean something else now: what waits can't be trusted.
             self.formats = formats;
+            self.usual = None;
             self.decoding = None;
             self.forget(stats);
         }
@@ -314,9 +320,8 @@ impl Receive {
                 return false;
             }
         }
-        let format = |pt: u8| self.formats.iter().find(|(p, _)| *p == pt).map(|(_, f)| *f);
         let Some((packet, format)) =
-            RtpPacket::parse(datagram).ok().and_then(|p| Some((p, format(p.payload_type())?)))
+            RtpPacket::parse(datagram).ok().and_then(|p| Some((p, self.format(p.payload_type())?)))
         else {
             stats.rx_discarded += 1;
             return false;
@@ -334,6 +339,13 @@ impl Receive {
         }
         self.accept(now, &packet, format, datagram.len(), stats, events);
         judged != Judged::Known
+    }
+
+    fn format(&mut self, payload_type: u8) -> Option<Format> {
+        if self.usual.is_none_or(|(usual, _)| usual != payload_type) {
+            self.usual = Some(*self.formats.iter().find(|(p, _)| *p == payload_type)?);
+        }
+        self.usual.map(|(_, format)| format)
     }
 
     /// The plain packet. None: it is none of ours, and counted.
@@ -582,7 +594,7 @@ impl Receive {
     /// The RTP timestamp of the first frame that the host gets of this packet: the resampler holds some back.
     fn stamp_of(&self, slot: usize) -> u32 {
         let delay = self.decoding.as_ref().map_or(0, |d| {
-            let frames = d.to_host.as_ref().map_or(0, Resampler::delay);
+            let frames = d.to_host.as_ref().map_or(0, |r| r.delay());
             d.codec.samples_to_ticks(frames)
         });
         self.jitter.timestamp(slot).0.wrapping_sub(delay)

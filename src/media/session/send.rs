@@ -40,12 +40,18 @@ pub fn codec_of(format: &PayloadFormat) -> Result<Codec, MediaError> {
     Codec::from_format(format).ok_or_else(|| MediaError::Codec(format.name.clone()))
 }
 
+#[repr(C)]
 pub struct Send {
+    // What every packet needs comes first.
     codec: Codec,
     encoder: Encoder,
     payload_type: u8,
     event_type: Option<u8>,
     sending: bool,
+    /// The grid is to be laid on the playout ticks in one step.
+    join: bool,
+    /// The next audio packet is the first after a gap.
+    marker: bool,
     frame_samples: usize,
     frame_ticks: u32,
     /// A packet's duration: whole nanoseconds, and the rest in 1/audio_rate of them.
@@ -54,20 +60,16 @@ pub struct Send {
     rest_sum: u64,
     next: Time,
     turnaround: Duration,
-    /// The grid is to be laid on the playout ticks in one step.
-    join: bool,
     /// How far the grid may still be moved.
     align_left: Duration,
     ssrc: u32,
-    ssrc_step: u32,
-    srtp: Option<Box<SendSrtp>>,
     sequence: SequenceNumber,
     timestamp: Timestamp,
-    /// The next audio packet is the first after a gap.
-    marker: bool,
-    host_rate: u32,
-    from_host: Option<Resampler>,
+    srtp: Option<Box<SendSrtp>>,
+    from_host: Option<Box<Resampler>>,
     keys: Option<Box<KeySender>>,
+    ssrc_step: u32,
+    host_rate: u32,
 }
 
 impl Send {
@@ -85,6 +87,8 @@ impl Send {
             payload_type: params.codec.payload_type,
             event_type: None,
             sending: false,
+            join: false,
+            marker: true,
             frame_samples: 0,
             frame_ticks: 0,
             frame: Duration::ZERO,
@@ -92,17 +96,15 @@ impl Send {
             rest_sum: 0,
             next: now,
             turnaround: TURNAROUND,
-            join: false,
             align_left: Duration::ZERO,
             ssrc: start.ssrc,
-            ssrc_step: start.step,
-            srtp: None,
             sequence: SequenceNumber(start.sequence),
             timestamp: Timestamp(start.timestamp),
-            marker: true,
-            host_rate,
+            srtp: None,
             from_host: resampler(host_rate, &codec),
             keys: None,
+            ssrc_step: start.step,
+            host_rate,
         };
         this.set(params, ptime_ms);
         this.align_again();
@@ -371,7 +373,7 @@ impl Send {
         }
         if let Some(player) = &mut session.player {
             let events = &mut session.events;
-            let over = &mut session.marks.over;
+            let over = &mut session.marks.get_or_insert_default().over;
             player.mix(pcm, &mut |id| {
                 *over += 1;
                 events.push(MediaEvent::PlayFinished { id, completed: true });
@@ -474,8 +476,8 @@ impl Send {
 
 const TELEPHONE_EVENT_BYTES: usize = crate::proto::rtp::TelephoneEvent::LEN;
 
-fn resampler(host_rate: u32, codec: &Codec) -> Option<Resampler> {
-    Resampler::between(host_rate, codec.audio_rate)
+fn resampler(host_rate: u32, codec: &Codec) -> Option<Box<Resampler>> {
+    Resampler::between(host_rate, codec.audio_rate).map(Box::new)
 }
 
 impl Session {
