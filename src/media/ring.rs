@@ -2,15 +2,15 @@
 //! either way, in one piece of memory.
 //!
 //! An ordinary ring walks through all of its memory however little is in it: two seconds of room cost a call 64 KiB
-//! that are cold in every cache. So a queue is two rings: a near one of a few packets, and a far one that is used, and its
-//! memory touched, only while the near one is full. Either goes back to its first sample whenever the producer finds it
+//! that are cold in every cache. So a queue is two rings: a near one of a few packets, and a far one that is used only while
+//! the near one is full, and has no memory before it is used for the first time. Either goes back to its first sample whenever the producer finds it
 //! empty. All words that one side of a pair writes lie in one cache line.
 
 use crate::util::{prefetch, prefetch_bytes};
 use core::cell::UnsafeCell;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Samples of a near ring; more for a queue of very many.
 const NEAR_ROOM: usize = 1024;
@@ -27,8 +27,10 @@ struct Line(#[allow(dead_code)] [MaybeUninit<UnsafeCell<i16>>; LINE_SAMPLES]);
 /// What two sides share.
 struct Pair {
     sides: [Side; 2],
-    /// Only reached by the ends' pointers into it.
-    _memory: Box<[MaybeUninit<Line>]>,
+    /// The near rings; only reached by the ends' pointers into it.
+    _near: Box<[MaybeUninit<Line>]>,
+    /// The far ring of each queue, by the number of its producer's side.
+    far: [OnceLock<Box<[MaybeUninit<Line>]>>; 2],
 }
 
 /// What one side writes, as the producer of one queue and the consumer of the other.
@@ -68,7 +70,7 @@ struct End {
     rings: [Ring; 2],
 }
 
-/// The memory of one ring: a power of two of samples, or nothing.
+/// The memory of one ring: a power of two of samples, or none. Null: not there yet, or not known yet.
 #[derive(Clone, Copy, Debug)]
 struct Ring {
     at: *mut i16,
@@ -100,19 +102,22 @@ pub fn ring_pair(first: usize, second: usize) -> [(RingWriter, RingReader); 2] {
     let capacities = [first, second].map(|capacity| capacity.clamp(1, 1 << 28));
     let near = capacities.map(|c| (c / NEAR_PART).next_power_of_two().max(NEAR_ROOM));
     let far = [0, 1].map(|n| if capacities[n] > near[n] { capacities[n].next_power_of_two() } else { 0 });
-    let samples: usize = near.iter().chain(&far).sum();
-    let mut memory = Box::new_uninit_slice(samples.div_ceil(LINE_SAMPLES));
+    let mut memory = lines(near[0] + near[1]);
     let base: *mut i16 = memory.as_mut_ptr().cast();
-    let pair = Arc::new(Pair { sides: Default::default(), _memory: memory });
-    let starts = [[0, near[0] + near[1]], [near[0], near[0] + near[1] + far[0]]];
+    let pair = Arc::new(Pair { sides: Default::default(), _near: memory, far: Default::default() });
+    let starts = [0, near[0]];
     [0, 1].map(|n| {
-        let ring = |start: usize, room: usize| Ring { at: base.wrapping_add(start), room: room as u32 };
-        let rings = [ring(starts[n][NEAR], near[n]), ring(starts[n][FAR], far[n])];
+        let ring = |at: *mut i16, room: usize| Ring { at, room: room as u32 };
+        let rings = [ring(base.wrapping_add(starts[n]), near[n]), ring(core::ptr::null_mut(), far[n])];
         let capacity = capacities[n] as u32;
         let end = |side| End { pair: pair.clone(), side, capacity, rings };
         let writer = RingWriter { end: end(n), tail: [0; 2], shift: [0; 2] };
         (writer, RingReader { end: end(1 - n), head: [0; 2] })
     })
+}
+
+fn lines(samples: usize) -> Box<[MaybeUninit<Line>]> {
+    Box::new_uninit_slice(samples.div_ceil(LINE_SAMPLES))
 }
 
 impl Ring {
@@ -137,6 +142,14 @@ impl End {
     }
     fn other(&self) -> &Side {
         &self.pair.sides[1 - self.side]
+    }
+    /// A ring that something is written to or read from. The producer makes the far one before anything is in it.
+    fn ring(&mut self, ring: usize, producer: usize) -> Ring {
+        if self.rings[ring].at.is_null() {
+            let far = self.pair.far[producer].get_or_init(|| lines(self.rings[FAR].room as usize));
+            self.rings[ring].at = far.as_ptr().cast::<i16>().cast_mut();
+        }
+        self.rings[ring]
     }
 }
 
@@ -203,7 +216,8 @@ impl RingWriter {
         }
         let (tail, shift) = (self.tail[ring], self.shift[ring]);
         let mut at = 0;
-        for (to, len) in self.end.rings[ring].pieces(tail, shift, samples.len()) {
+        let memory = self.end.ring(ring, self.end.side);
+        for (to, len) in memory.pieces(tail, shift, samples.len()) {
             // SAFETY: the piece lies in the free part of the ring, which only the producer touches.
             unsafe { core::ptr::copy_nonoverlapping(samples[at..at + len].as_ptr(), to, len) };
             at += len;
@@ -259,7 +273,8 @@ impl RingReader {
             if n == 0 {
                 continue;
             }
-            for (from, len) in self.end.rings[ring].pieces(self.head[ring], shift, n) {
+            let memory = self.end.ring(ring, 1 - self.end.side);
+            for (from, len) in memory.pieces(self.head[ring], shift, n) {
                 let to = out[total..total + len].as_mut_ptr();
                 // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
                 unsafe { core::ptr::copy_nonoverlapping(from.cast_const(), to, len) };
@@ -336,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn with_a_few_packets_in_it_a_queue_never_touches_its_far_memory() {
+    fn with_a_few_packets_in_it_a_queue_has_no_far_memory() {
         let (mut w, mut r) = ring(16_000);
         w.push(&[7; 480]);
         for _ in 0..10_000 {
@@ -344,6 +359,7 @@ mod tests {
             assert_eq!(r.pop(&mut [0; 160]), 160);
         }
         assert_eq!((w.tail[FAR], r.available()), (0, 480));
+        assert!(w.end.pair.far[0].get().is_none());
     }
 
     #[test]
