@@ -425,5 +425,15 @@ impl Worker {
         // Closing its socket takes it out of the epoll set: nobody else holds the descriptor.
         stream.finish();
         self.report_always(Report::Closed { call });
+        if self.streams.is_empty() {
+            self.shrink();
+        }
+    }
+
+    /// Gives back the room that many streams needed.
+    fn shrink(&mut self) {
+        self.streams.shrink();
+        self.keys.shrink_to_fit();
+        self.wheel.shrink();
     }
 }
