@@ -72,6 +72,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "player",
         "playback",
         "recorder",
+        "capture",
         "stats",
         "sip_message",
         "sip_digest",

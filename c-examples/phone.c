@@ -37,7 +37,7 @@ static struct {
     enum on_call on_call;
     enum audio audio;
     double hz;
-    const char *file, *record;
+    const char *file, *record, *capture;
     int once, stopping, stopped;
     int calls_made, pumping, timer;
     struct line *lines;
@@ -221,6 +221,14 @@ static void start_recording(struct line *line)
     line->recording = !failed("record", voip_call_record_start(line->call, path, NULL));
 }
 
+static void start_capture(struct line *line)
+{
+    char path[1024];
+    if (!app.capture || !line->call) return;
+    recording_name(path, sizeof path, app.capture, line->number);
+    failed("capture", voip_call_capture_start(line->call, path, NULL));
+}
+
 static void start_audio(struct line *line)
 {
     if (app.audio == AUDIO_PLAY) failed("play", voip_call_play_file(line->call, app.file));
@@ -265,6 +273,7 @@ static void on_incoming_call(voip_phone *phone, voip_call *call, const voip_inco
     put_word("to", info->local_uri);
     put_word("call_id", info->call_id);
     end_line();
+    start_capture(line);
     if (app.on_call == ON_CALL_RING) failed("ring", voip_call_ring(call));
     if (app.on_call == ON_CALL_ANSWER) failed("answer", voip_call_answer(call));
     if (app.on_call == ON_CALL_BUSY) failed("deny", voip_call_deny(call));
@@ -359,6 +368,16 @@ static void on_record_finished(voip_call *call, const voip_record_info *info, vo
     end_line();
 }
 
+static void on_capture_finished(voip_call *call, const voip_capture_info *info, void *user)
+{
+    struct line *line = line_of(call);
+    (void)user;
+    if (!line) return;
+    say("event=capture_finished call=%d packets=%llu lost=%llu ok=%d", line->number, (unsigned long long)info->packets,
+        (unsigned long long)info->lost, info->ok);
+    end_line();
+}
+
 static void on_transfer(voip_call *call, const voip_transfer_info *info, void *user)
 {
     struct line *line = line_of(call);
@@ -385,6 +404,7 @@ static void dial(const char *target)
     say("event=outgoing call=%d", line->number);
     put_word("to", target);
     end_line();
+    start_capture(line);
 }
 
 static void show_stats(struct line *line)
@@ -436,7 +456,8 @@ static int call_command(const char *command, struct line *line, char *argument)
     else if (!strcmp(command, "play")) failed(command, voip_call_play_file(call, argument));
     else if (!strcmp(command, "record")) {
         if (!failed(command, voip_call_record_start(call, argument, NULL))) line->recording = 1;
-    } else if (!strcmp(command, "hold")) failed(command, voip_call_hold(call));
+    } else if (!strcmp(command, "capture")) failed(command, voip_call_capture_start(call, argument, NULL));
+    else if (!strcmp(command, "hold")) failed(command, voip_call_hold(call));
     else if (!strcmp(command, "resume")) failed(command, voip_call_resume(call));
     else if (!strcmp(command, "transfer")) failed(command, voip_call_transfer(call, argument));
     else if (!strcmp(command, "progress")) failed(command, voip_call_progress(call));
@@ -448,7 +469,7 @@ static int call_command(const char *command, struct line *line, char *argument)
 
 static int known_call_command(const char *command)
 {
-    static const char *const names[] = {"answer", "reject", "hangup", "keys", "play", "record", "hold", "resume",
+    static const char *const names[] = {"answer", "reject", "hangup", "keys", "play", "record", "capture", "hold", "resume",
         "transfer", "progress", "redirect", "stats"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(command, names[i])) return 1;
@@ -508,10 +529,10 @@ static const char usage[] =
     "usage: phone [--bind IP:PORT] [--server sip:HOST:PORT --user U --password P]\n"
     "             [--transport udp|tcp|tls] [--tls-ca FILE] [--tls-cert FILE] [--codecs LIST]\n"
     "             [--max-calls N] [--on-call ring|answer|busy|ignore] [--audio none|echo|tone:HZ|play:FILE]\n"
-    "             [--record PATTERN] [--media-threads N] [--srtp off|optional|mandatory] [--srtp-suites LIST]\n"
-    "             [--once] [--trace]\n"
-    "commands: dial URI, answer N, reject N CODE, hangup N, keys N DIGITS, play N FILE, record N FILE, stats N,\n"
-    "          hold N, resume N, transfer N URI, progress N, redirect N URI, calls, quit\n";
+    "             [--record PATTERN] [--capture PATTERN] [--media-threads N]\n"
+    "             [--srtp off|optional|mandatory] [--srtp-suites LIST] [--once] [--trace]\n"
+    "commands: dial URI, answer N, reject N CODE, hangup N, keys N DIGITS, play N FILE, record N FILE,\n"
+    "          capture N FILE, stats N, hold N, resume N, transfer N URI, progress N, redirect N URI, calls, quit\n";
 
 static int bad_option(const char *option, const char *why)
 {
@@ -589,6 +610,7 @@ static const char *take_option(voip_config *config, struct account *account, con
     else if (!strcmp(option, "--max-calls")) status = voip_config_set_max_calls(config, (uint32_t)atoi(value));
     else if (!strcmp(option, "--media-threads")) status = voip_config_set_media_threads(config, (uint32_t)atoi(value));
     else if (!strcmp(option, "--record")) app.record = value;
+    else if (!strcmp(option, "--capture")) app.capture = value;
     else if (!strcmp(option, "--audio")) return set_audio(value) ? NULL : "not none, echo, tone:HZ or play:FILE";
     else if (!strcmp(option, "--on-call")) {
         if ((choice = choose(value, on_call)) < 0) return "not ring, answer, busy or ignore";
@@ -690,6 +712,7 @@ static const voip_callbacks *callbacks(void)
     table.on_dtmf_sent = on_dtmf_sent;
     table.on_play_finished = on_play_finished;
     table.on_record_finished = on_record_finished;
+    table.on_capture_finished = on_capture_finished;
     table.on_transfer = on_transfer;
     return &table;
 }

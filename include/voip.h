@@ -28,6 +28,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT voip_sized_struct<voip_call_stats>()
 #define VOIP_PHONE_STATS_INIT voip_sized_struct<voip_phone_stats>()
 #define VOIP_RECORD_OPTIONS_INIT voip_sized_struct<voip_record_options>()
+#define VOIP_CAPTURE_OPTIONS_INIT voip_sized_struct<voip_capture_options>()
 #define VOIP_VAD_OPTIONS_INIT voip_sized_struct<voip_vad_options>()
 #define VOIP_PLAYBACK_INFO_INIT voip_sized_struct<voip_playback_info>()
 #define VOIP_SDP_MEDIA_INIT voip_sized_struct<voip_sdp_media>()
@@ -59,6 +60,7 @@ template <typename T> inline T voip_sized_struct() { T value = T(); value.size =
 #define VOIP_CALL_STATS_INIT { .size = sizeof(voip_call_stats) }
 #define VOIP_PHONE_STATS_INIT { .size = sizeof(voip_phone_stats) }
 #define VOIP_RECORD_OPTIONS_INIT { .size = sizeof(voip_record_options) }
+#define VOIP_CAPTURE_OPTIONS_INIT { .size = sizeof(voip_capture_options) }
 #define VOIP_VAD_OPTIONS_INIT { .size = sizeof(voip_vad_options) }
 #define VOIP_PLAYBACK_INFO_INIT { .size = sizeof(voip_playback_info) }
 #define VOIP_SDP_MEDIA_INIT { .size = sizeof(voip_sdp_media) }
@@ -895,6 +897,55 @@ typedef int32_t voip_media_kind;
 #endif // __cplusplus
 
 /**
+ * Payload types by name: those of RFC 3551, and what two dynamic ones are as a rule.
+ */
+enum voip_payload_type
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : int32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+    VOIP_PAYLOAD_PCMU = 0,
+    VOIP_PAYLOAD_GSM = 3,
+    VOIP_PAYLOAD_G723 = 4,
+    VOIP_PAYLOAD_DVI4_8000 = 5,
+    VOIP_PAYLOAD_DVI4_16000 = 6,
+    VOIP_PAYLOAD_LPC = 7,
+    VOIP_PAYLOAD_PCMA = 8,
+    VOIP_PAYLOAD_G722 = 9,
+    VOIP_PAYLOAD_L16_STEREO = 10,
+    VOIP_PAYLOAD_L16 = 11,
+    VOIP_PAYLOAD_QCELP = 12,
+    VOIP_PAYLOAD_CN = 13,
+    VOIP_PAYLOAD_MPA = 14,
+    VOIP_PAYLOAD_G728 = 15,
+    VOIP_PAYLOAD_DVI4_11025 = 16,
+    VOIP_PAYLOAD_DVI4_22050 = 17,
+    VOIP_PAYLOAD_G729 = 18,
+    VOIP_PAYLOAD_CELB = 25,
+    VOIP_PAYLOAD_JPEG = 26,
+    VOIP_PAYLOAD_NV = 28,
+    VOIP_PAYLOAD_H261 = 31,
+    VOIP_PAYLOAD_MPV = 32,
+    VOIP_PAYLOAD_MP2T = 33,
+    VOIP_PAYLOAD_H263 = 34,
+    /**
+     * Dynamic, and this by habit (RFC 4733); a description says what it is.
+     */
+    VOIP_PAYLOAD_TELEPHONE_EVENT = 101,
+    /**
+     * Dynamic, and this by habit (RFC 7587); a description says what it is.
+     */
+    VOIP_PAYLOAD_OPUS = 111,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum voip_payload_type voip_payload_type;
+#else
+typedef int32_t voip_payload_type;
+#endif // __STDC_VERSION__ >= 202311L
+#endif // __cplusplus
+
+/**
  * Protection profiles. RTCP always has the long tag.
  */
 enum voip_srtp_profile
@@ -1720,6 +1771,25 @@ typedef struct {
 } voip_playback_mark_info;
 
 /**
+ * A capture came to its end.
+ */
+typedef struct {
+    size_t size;
+    /**
+     * Packets in the file.
+     */
+    uint64_t packets;
+    /**
+     * Packets that passed and are not in the file: the disk was too slow.
+     */
+    uint64_t lost;
+    /**
+     * 1: the file is whole but for those; 0: writing failed.
+     */
+    int32_t ok;
+} voip_capture_info;
+
+/**
  * The host's callbacks; each may be NULL. Begin with `VOIP_CALLBACKS_INIT`.
  *
  * Events of one phone come one at a time and in order, on the library's thread or in
@@ -1807,6 +1877,10 @@ typedef struct {
      * What was queued before a mark of `voip_call_play_mark` was sent, or will not be.
      */
     void (*on_playback_mark)(voip_call *call, const voip_playback_mark_info *info, void *user);
+    /**
+     * A capture is closed.
+     */
+    void (*on_capture_finished)(voip_call *call, const voip_capture_info *info, void *user);
 } voip_callbacks;
 
 /**
@@ -2163,6 +2237,20 @@ typedef struct {
      */
     uint32_t channels;
 } voip_record_options;
+
+/**
+ * What to capture. Begin with `VOIP_CAPTURE_OPTIONS_INIT`.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_capture_options).
+     */
+    size_t size;
+    /**
+     * 0: SIP, RTP and RTCP; 1: SIP alone.
+     */
+    uint32_t signalling_only;
+} voip_capture_options;
 
 /**
  * What this side can do. Begin with `VOIP_SDP_LOCAL_INIT`.
@@ -5937,6 +6025,45 @@ voip_status voip_call_record_start(voip_call *call,
 voip_status voip_call_record_stop(voip_call *call);
 
 /**
+ * Writes the packets of the call into a pcapng file from now on: its SIP messages (by Call-ID) and its RTP and RTCP, both
+ * ways. Wireshark shows it as a call with its audio, without being told what is RTP. A capture that runs already is ended
+ * first.
+ *
+ * The packets are IP packets (link type RAW) with the addresses and ports that they have on the wire, right checksums
+ * and the instants at which they came or went, in nanoseconds. What was said before the start is not kept: if there was
+ * something, the file begins with the INVITE and its answer with the descriptions that count now, each with a comment that
+ * says so. SIP over TCP or TLS is written in the clear, one message a datagram, with a comment that names its transport.
+ * RTP under SRTP is written as it is on the wire, encrypted. The file holds what the messages hold: answers to
+ * challenges, and with SDES the keys of the media.
+ *
+ * The file is written by a thread of its own; what it has no room for while the disk is slow is lost and counted.
+ * @param path is made or overwritten.
+ * @param options NULL: everything.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: for the opening of the file.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _SYSTEM, _BUSY (too many files wait to be written),
+ *   _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_capture_start(voip_call *call,
+                                    const char *path,
+                                    const voip_capture_options *options);
+
+/**
+ * Ends the capture; `on_capture_finished` tells when the file is whole. The end of the call does the same, with the last
+ * message of the call in it.
+ *
+ * Thread: any.
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _CALL_ENDED, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_call_capture_stop(voip_call *call);
+
+/**
  * Tells the counters of a call's audio; also after its end while the handle lives.
  *
  * @param stats begins with `VOIP_CALL_STATS_INIT`.
@@ -6633,6 +6760,25 @@ voip_status voip_sdp_remove_attribute(voip_sdp *sdp, int32_t media, const char *
  * Since: 0.1.0
  */
 voip_status voip_sdp_set_address(voip_sdp *sdp, size_t media, const char *address, int32_t port);
+
+/**
+ * Tells in a few lines what the description says, for people: the session, then each media with its address, direction,
+ * formats and what else matters. Keys are left out.
+ *
+ * @param buf gets the text with its NUL; NULL asks for the size.
+ * @param len bytes of buf.
+ * @param needed gets the size with the NUL; may be NULL.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_get_summary(voip_sdp *sdp,
+                                 char *buf,
+                                 size_t len,
+                                 size_t *needed);
 
 /**
  * Writes the description with CRLF line ends.

@@ -334,6 +334,13 @@ public:
         check(voip_call_record_start(handle_, path.c_str(), &options));
     }
     void record_stop() { check(voip_call_record_stop(handle_)); }
+    /// What the call says on the wire, for Wireshark.
+    void capture_start(const std::string &path, bool signalling_only = false) {
+        voip_capture_options options = VOIP_CAPTURE_OPTIONS_INIT;
+        options.signalling_only = signalling_only;
+        check(voip_call_capture_start(handle_, path.c_str(), &options));
+    }
+    void capture_stop() { check(voip_call_capture_stop(handle_)); }
 
     void send_dtmf(const std::string &digits, voip_dtmf_method method = VOIP_DTMF_RTP, uint32_t duration_ms = 0, uint32_t gap_ms = 0) {
         check(voip_call_send_dtmf(handle_, digits.c_str(), duration_ms, gap_ms, method));
@@ -442,6 +449,8 @@ struct Events {
     std::function<void(Call, const voip_dtmf_info &)> on_dtmf;
     std::function<void(Call, const voip_transfer_info &)> on_transfer;
     std::function<void(Call, const voip_play_info &)> on_play_finished;
+    std::function<void(Call, const voip_record_info &)> on_record_finished;
+    std::function<void(Call, const voip_capture_info &)> on_capture_finished;
     std::function<void(Call, const voip_call_stats &)> on_call_stats;
     std::function<void(Call, const voip_voice_info &)> on_voice_activity;
     std::function<void(Call, const voip_playback_mark_info &)> on_playback_mark;
@@ -507,6 +516,8 @@ inline voip_callbacks table(const Events &events) {
     table.on_dtmf = events.on_dtmf ? on_call<voip_dtmf_info, &Events::on_dtmf> : nullptr;
     table.on_transfer = events.on_transfer ? on_call<voip_transfer_info, &Events::on_transfer> : nullptr;
     table.on_play_finished = events.on_play_finished ? on_call<voip_play_info, &Events::on_play_finished> : nullptr;
+    table.on_record_finished = events.on_record_finished ? on_call<voip_record_info, &Events::on_record_finished> : nullptr;
+    table.on_capture_finished = events.on_capture_finished ? on_call<voip_capture_info, &Events::on_capture_finished> : nullptr;
     table.on_voice_activity = events.on_voice_activity ? on_call<voip_voice_info, &Events::on_voice_activity> : nullptr;
     table.on_playback_mark = events.on_playback_mark ? on_call<voip_playback_mark_info, &Events::on_playback_mark> : nullptr;
     table.on_message = events.on_message ? on_message<voip_message_info, &Events::on_message> : nullptr;

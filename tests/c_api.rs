@@ -30,7 +30,7 @@ macro_rules! c_tests {
 }
 
 c_tests! {
-    test_account test_audio test_call test_call_rtp test_call_srtp test_codec test_config test_dtmf test_dtmf_detector
+    test_account test_audio test_call test_call_rtp test_capture test_call_srtp test_codec test_config test_dtmf test_dtmf_detector
     test_errors test_format test_handles test_library test_log test_media_sockets test_message test_network
     test_pcm_buffer test_phone test_playback
     test_player test_recorder test_rtcp test_rtp_mux test_rtp_packet test_rtp_session test_sdp test_sip_message

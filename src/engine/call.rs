@@ -336,6 +336,13 @@ impl Call {
     pub fn sip_call_id(&self) -> String {
         self.info(|i| i.sip_call_id.to_string()).unwrap_or_default()
     }
+    pub(super) fn has_sip_id(&self, id: &str) -> bool {
+        self.info(|i| &*i.sip_call_id == id).unwrap_or(false)
+    }
+    /// As it was received or first sent; None before that.
+    pub(super) fn invite(&self) -> Option<Arc<[u8]>> {
+        self.info(|i| i.invite.clone())
+    }
     /// A header of the INVITE, by name without case.
     pub fn header(&self, name: &str, index: usize) -> Option<String> {
         let invite = self.info(|i| i.invite.clone())?;

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::call_audio::from_host;
 use super::error::{Error, ErrorKind, Result};
-use super::recorder::{busy, Job, WavFile};
+use super::recorder::{busy, Recording, WavFile};
 use super::worker::MediaOp;
 use crate::media::wav::WavView;
 use crate::media::{record_tap, PlaySource};
@@ -79,7 +79,8 @@ impl Call {
         let (tap, drain) = record_tap((rate * RECORD_RING_SECONDS) as usize, channels);
         self.media(MediaOp::Record(tap))?;
         // A queue that filled in this instant drops the drain, and the recording ends as not written.
-        jobs.try_send(Job { call: self.id(), id, drain, file }).map_err(|_| busy())?;
+        let job = Box::new(Recording { call: self.id(), id, drain, file });
+        jobs.try_send(job).map_err(|_| busy())?;
         Ok(id)
     }
 

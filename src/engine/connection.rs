@@ -119,6 +119,10 @@ impl Connection {
     pub fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
     }
+    pub fn local(&self) -> Option<SocketAddr> {
+        let local = self.stream.local_addr().ok()?;
+        Some(SocketAddr::new(local.ip().to_canonical(), local.port()))
+    }
     pub fn is_accepted(&self) -> bool {
         self.peer.flow == Flow::Accepted
     }

@@ -153,6 +153,12 @@ impl Connections {
         }
     }
 
+    /// Our end of the connection to that peer.
+    pub fn local_of(&self, peer: Peer) -> Option<SocketAddr> {
+        let slot = self.by_peer.get(&peer)?;
+        self.slots.get(*slot)?.as_ref()?.local()
+    }
+
     /// The next thing that happened; accepts and reads as it goes, a turn's worth.
     pub fn take(&mut self, now: Time, turn: &mut Turn) -> Option<News> {
         loop {

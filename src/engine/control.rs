@@ -7,10 +7,11 @@ use super::clock;
 use super::config::PhoneConfig;
 use super::connections::{Connections, Limits, News, Turn, FIRST_TOKEN};
 use super::control_calls::{Calls, Planned};
+use super::control_capture::Captures;
 use super::control_io::{Routes, SipIo, BATCHES};
 use super::dns::Resolver;
 use super::error::{Error, Result};
-use super::event::{Event, EventKind};
+use super::event::{CaptureEnd, Event, EventKind};
 use super::link::{Dial, ToControl};
 use super::phone::{PhoneShared, PhoneStatus};
 use super::thread;
@@ -44,7 +45,8 @@ pub struct Control {
     pub(super) shared: Arc<PhoneShared>,
     pub(super) agent: Agent,
     pub(super) io: SipIo,
-    connections: Connections,
+    pub(super) connections: Connections,
+    pub(super) captures: Captures,
     pub(super) routes: Arc<Mutex<Routes>>,
     pub(super) calls: Calls,
     pub(super) rng: clock::OsRng,
@@ -98,6 +100,7 @@ impl Control {
             agent,
             io,
             connections,
+            captures: Captures::default(),
             routes,
             calls: Calls::default(),
             rng: clock::OsRng::new(),
@@ -162,6 +165,7 @@ impl Control {
         self.take_commands();
         self.take_reports();
         self.take_timers();
+        self.end_captures();
         self.send();
         self.shared.link.dispatcher.announce_queued();
         self.shared.publish_agent_stats(self.agent.stats());
@@ -215,10 +219,14 @@ impl Control {
         match output {
             Output::Transmit { to, bytes } if to.transport.is_reliable() => {
                 let name = self.agent.server_name(to);
-                self.connections.send(clock::now(), to, name.as_deref(), bytes);
+                self.connections.send(clock::now(), to, name.as_deref(), bytes.clone());
+                self.note_message(true, to, &bytes);
                 self.shared.link.counters.sip_out.add(1);
             }
-            Output::Transmit { to, bytes } => self.io.queue(to.address, bytes),
+            Output::Transmit { to, bytes } => {
+                self.note_message(true, to, &bytes);
+                self.io.queue(to.address, bytes);
+            }
             Output::OpenStream { call, remote_hint } => {
                 let local = self.open_stream(call, remote_hint);
                 // Not through `tell`: the outputs that follow are drained by the loop that we are in.
@@ -253,6 +261,7 @@ impl Control {
             let (count, left) = self.io.receive();
             for index in 0..count {
                 if let Some((bytes, from)) = self.io.datagram(index) {
+                    self.note_message(false, udp(from), &bytes);
                     self.tell(|agent, now| agent.handle_datagram(now, udp(from), &bytes));
                 }
             }
@@ -273,6 +282,7 @@ impl Control {
             match news {
                 News::Message(peer, bytes) => {
                     self.shared.link.counters.sip_in.add(1);
+                    self.note_message(false, peer, &bytes);
                     self.tell(|agent, now| agent.handle_datagram(now, peer, &bytes));
                 }
                 News::Failed(peer) => {
@@ -301,6 +311,11 @@ impl Control {
                 }
                 ToControl::RecordFinished { call, id, frames, ok } => {
                     self.record_finished(call, id, frames, ok);
+                }
+                ToControl::Capture(start) => self.capture_start(*start),
+                ToControl::CaptureStop { call } => self.capture_stop(call),
+                ToControl::CaptureFinished { call, id, packets, lost, ok } => {
+                    self.capture_finished(call, CaptureEnd { id, packets, lost, ok });
                 }
                 ToControl::Look => {}
             }
@@ -422,6 +437,7 @@ impl Control {
         for id in self.calls.ids() {
             self.end_by_force(id, EndCause::Shutdown, "the phone was stopped");
         }
+        self.captures = Captures::default();
         end_workers(&mut self.workers);
         self.take_reports();
         self.shared.link.recorder.stop(Duration::from_secs(2));
@@ -429,6 +445,9 @@ impl Control {
             match message {
                 ToControl::RecordFinished { call, id, frames, ok } => {
                     self.record_finished(call, id, frames, ok);
+                }
+                ToControl::CaptureFinished { call, id, packets, lost, ok } => {
+                    self.capture_finished(call, CaptureEnd { id, packets, lost, ok });
                 }
                 ToControl::Dial(dial) => {
                     self.calls.add(dial.call.clone(), dial.session);

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::clock;
 use super::control::Control;
 use super::error::Error;
-use super::event::{Event, EventKind};
+use super::event::{CaptureEnd, Event, EventKind};
 use super::ports::PortLease;
 use super::trim::{self, Trim};
 use super::udp;
@@ -131,6 +131,20 @@ impl Calls {
             return None;
         }
         self.planned.pop_first().map(|(_, key)| key)
+    }
+
+    /// A file more has to be closed before the call's end is told. None: it is over.
+    pub fn capture_begun(&mut self, id: CallId) -> Option<Call> {
+        let entry = self.entries.get_mut(&id).filter(|e| e.end.is_none())?;
+        entry.recordings += 1;
+        Some(entry.call.clone())
+    }
+    pub fn has_sip_id(&self, id: CallId, sip_id: &str) -> bool {
+        self.entries.get(&id).is_some_and(|e| e.call.has_sip_id(sip_id))
+    }
+    /// It has ended, and so has its stream.
+    pub fn is_silent(&self, id: CallId) -> bool {
+        self.entries.get(&id).is_none_or(|e| e.end.is_some() && e.worker.is_none())
     }
 
     pub fn next_deadline(&self) -> Option<Time> {
@@ -483,6 +497,14 @@ impl Control {
         entry.call.shared().job_done();
         let event = MediaEvent::DtmfSent { id: number };
         self.push(Some(entry.call.clone()), EventKind::Media(event));
+    }
+
+    pub(super) fn capture_finished(&mut self, id: CallId, end: CaptureEnd) {
+        let Some(entry) = self.calls.entries.get_mut(&id) else { return };
+        entry.recordings = entry.recordings.saturating_sub(1);
+        let host = entry.call.clone();
+        self.push(Some(host), EventKind::Capture(end));
+        self.settle(id);
     }
 
     pub(super) fn record_finished(&mut self, call: CallId, id: u64, frames: u64, ok: bool) {

@@ -17,8 +17,22 @@ pub enum EventKind {
     Ua(ua::Event),
     Media(MediaEvent),
     Phone(super::phone::PhoneStatus),
+    /// A capture's file is closed.
+    Capture(CaptureEnd),
     /// Periodic, when asked for.
     CallStats(crate::media::MediaStats),
+}
+
+/// What became of a capture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CaptureEnd {
+    pub id: u64,
+    /// In the file.
+    pub packets: u64,
+    /// Seen and not in the file.
+    pub lost: u64,
+    /// All of it could be written.
+    pub ok: bool,
 }
 
 impl Event {
@@ -30,7 +44,7 @@ impl Event {
             EventKind::Ua(Ua::IncomingCall { .. } | Ua::OutgoingCall { .. } | Ua::CallEnded { .. }) => false,
             EventKind::Ua(Ua::Message { .. } | Ua::MessageResult { .. }) => false,
             EventKind::Ua(Ua::AccountRemoved { .. } | Ua::Stopped) | EventKind::Phone(_) => false,
-            EventKind::Ua(_) | EventKind::Media(_) | EventKind::CallStats(_) => true,
+            EventKind::Ua(_) | EventKind::Media(_) | EventKind::Capture(_) | EventKind::CallStats(_) => true,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What every call of a phone shares with it: the way to the control thread, the events, counters.
 
 use super::call::Call;
+use super::capture::Start as CaptureStart;
 use super::config::{PhoneConfig, ThreadHook};
 use super::counters::Counters;
 use super::error::{Error, ErrorKind, Result};
@@ -40,6 +41,17 @@ pub enum ToControl {
         call: CallId,
         id: u64,
         frames: u64,
+        ok: bool,
+    },
+    Capture(Box<CaptureStart>),
+    CaptureStop {
+        call: CallId,
+    },
+    CaptureFinished {
+        call: CallId,
+        id: u64,
+        packets: u64,
+        lost: u64,
         ok: bool,
     },
     /// Look at flags and queues again.

@@ -9,16 +9,19 @@
 
 pub mod call;
 mod call_audio;
+mod call_capture;
 mod call_keys;
 mod call_play;
 mod call_playback;
 mod call_rtp;
+mod capture;
 mod clock;
 pub mod config;
 mod connection;
 mod connections;
 mod control;
 mod control_calls;
+mod control_capture;
 mod control_io;
 mod counters;
 mod dns;
@@ -68,7 +71,7 @@ pub use call_rtp::RtpFilter;
 pub use clock::{now, OsRng};
 pub use config::{AudioFormat, EventMode, PhoneConfig, SampleFormat, ThreadHook, MAX_MEDIA_SOCKETS};
 pub use error::{Error, ErrorKind};
-pub use event::{Event, EventKind};
+pub use event::{CaptureEnd, Event, EventKind};
 pub use phone::{AccountInfo, EventSink, Phone, PhoneStats, PhoneStatus};
 pub use recorder::WavFile;
 pub use rtp_config::RtpSessionConfig;

@@ -1,5 +1,5 @@
-//! The file thread `voip-rec`: one a phone, from the first recording on. It empties the taps of all recordings into
-//! WAV files, so that neither a media worker nor the control thread ever waits for a disk.
+//! The file thread `voip-rec`: one a phone, from the first recording or capture on. It empties their taps into files, so
+//! that neither a media worker nor the control thread ever waits for a disk.
 
 use super::clock;
 use super::error::{Error, ErrorKind, Result};
@@ -23,8 +23,16 @@ const HEADER_BYTES: usize = 44;
 /// Recordings that wait to be taken up.
 const QUEUE: usize = 1024;
 
+/// Something that is written while a call goes on.
+pub trait Job: Send {
+    /// True when it is over and everything was written.
+    fn work(&mut self) -> bool;
+    /// Closes the file and says so.
+    fn finish(&mut self, link: &Weak<Link>);
+}
+
 /// One recording on its way to the thread.
-pub struct Job {
+pub struct Recording {
     pub call: CallId,
     pub id: u64,
     pub drain: RecordDrain,
@@ -35,7 +43,7 @@ pub struct Job {
 pub struct Recorder(Mutex<Option<Running>>);
 
 struct Running {
-    sender: Sender<Job>,
+    sender: Sender<Box<dyn Job>>,
     join: JoinHandle<()>,
     over: Arc<Over>,
 }
@@ -49,7 +57,7 @@ struct Over {
 
 impl Recorder {
     /// Starts the thread if it doesn't run. What comes back takes one job.
-    pub fn sender(&self, link: &Arc<Link>) -> Result<Sender<Job>> {
+    pub fn sender(&self, link: &Arc<Link>) -> Result<Sender<Box<dyn Job>>> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(running) = &*running {
             return Ok(running.sender.clone());
@@ -84,8 +92,8 @@ impl Recorder {
     }
 }
 
-fn run(queue: &Receiver<Job>, link: &Weak<Link>) {
-    let mut jobs: Vec<Job> = Vec::new();
+fn run(queue: &Receiver<Box<dyn Job>>, link: &Weak<Link>) {
+    let mut jobs: Vec<Box<dyn Job>> = Vec::new();
     let mut open = true;
     while open || !jobs.is_empty() {
         match if jobs.is_empty() {
@@ -110,8 +118,7 @@ fn run(queue: &Receiver<Job>, link: &Weak<Link>) {
     }
 }
 
-impl Job {
-    /// True when the recording is over and everything was written.
+impl Job for Recording {
     fn work(&mut self) -> bool {
         let finished = self.drain.is_finished();
         let mut samples = [0i16; 4096];

@@ -1,7 +1,8 @@
 //! One call's stream as its media worker holds it: the session, its socket, what its host waits for.
 
 use super::call::Call;
-use super::clock::Stamps;
+use super::capture::MediaTap;
+use super::clock::{self, Stamps};
 use super::receiver::Receiver;
 use super::send_batch::Flushed;
 use super::udp;
@@ -33,6 +34,7 @@ pub struct Stream {
     pub by_tick: bool,
     ipv6: bool,
     path: Path,
+    capture: Option<Box<MediaTap>>,
     stats_due: Option<Time>,
     /// When the host may see the counters next.
     stats_publish: Time,
@@ -70,6 +72,7 @@ impl Stream {
             call,
             session,
             path,
+            capture: None,
             ipv6,
             by_tick: false,
             looks: 0,
@@ -124,11 +127,17 @@ impl Stream {
         for index in which {
             if let Some(datagram) = receiver.datagram(index) {
                 bytes += datagram.bytes.len() as u64;
-                let arrival = stamps.arrival(datagram.stamp);
-                self.session.handle_packet(arrival, datagram.from, datagram.bytes);
+                self.arrived(stamps.arrival(datagram.stamp), datagram.from, datagram.bytes);
             }
         }
         bytes
+    }
+    /// One datagram, as it is on the wire.
+    pub fn arrived(&mut self, at: Time, from: SocketAddr, bytes: &mut [u8]) {
+        if let Some(capture) = &mut self.capture {
+            capture.packet(at, false, from, bytes);
+        }
+        self.session.handle_packet(at, from, bytes);
     }
     pub fn next_deadline(&self) -> Option<Time> {
         earlier(self.session.next_deadline(), self.stats_due)
@@ -136,8 +145,15 @@ impl Stream {
 
     /// Plays what is due, and hands out what is due to be sent.
     pub fn tick(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
-        if self.session.next_deadline().is_some_and(|at| at <= now) {
-            self.session.handle_deadline(now, send);
+        if self.session.next_deadline().is_none_or(|at| at > now) {
+            return;
+        }
+        match &mut self.capture {
+            None => self.session.handle_deadline(now, send),
+            Some(capture) => self.session.handle_deadline(now, &mut |to, packet| {
+                capture.packet(clock::now(), true, to, packet);
+                send(to, packet);
+            }),
         }
     }
     /// By its own socket.
@@ -206,6 +222,12 @@ impl Stream {
             MediaOp::PlayStop => self.session.play_stop(),
             MediaOp::Record(tap) => self.session.record(tap),
             MediaOp::RecordStop => self.session.record_stop(),
+            MediaOp::Capture(tap) => {
+                if let (Some(tap), Some(local)) = (&tap, self.call.media_info().local) {
+                    tap.begin(local);
+                }
+                self.capture = tap.map(Box::new);
+            }
             MediaOp::Tap(tap) => self.session.set_tap(tap),
             MediaOp::Session(work) => work(&mut self.session, now),
             MediaOp::Mute(muted) => self.session.set_muted(muted),

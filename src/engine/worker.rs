@@ -2,6 +2,7 @@
 //! that is in `worker_loop`; its streams are in `stream`.
 
 use super::call::Call;
+use super::capture::MediaTap;
 use super::error::Result;
 use super::fd::Wake;
 use super::link::Link;
@@ -66,6 +67,8 @@ pub enum MediaOp {
     },
     Record(RecordTap),
     RecordStop,
+    /// What the stream sends and gets, as it is on the wire; None: no longer.
+    Capture(Option<MediaTap>),
     Tap(Option<TapFn>),
     /// What is between the host and the session alone.
     Session(SessionWork),

@@ -70,7 +70,7 @@ impl Worker {
         if let Some(socket) = shared.get_mut(index) {
             socket.set_peer(key, remote, ssrc);
             self.guarded(key, |stream| {
-                socket.take_early(now, key, |at, from, bytes| stream.session.handle_packet(at, from, bytes));
+                socket.take_early(now, key, |at, from, bytes| stream.arrived(at, from, bytes));
             });
         }
         self.shared = shared;
@@ -137,7 +137,7 @@ impl Worker {
             let Some(datagram) = receiver.datagram(*index) else { continue };
             let Some(bytes) = datagram.bytes.get_mut(*start..*end) else { continue };
             let arrival = stamps.arrival(datagram.stamp);
-            self.guarded(*key, |stream| stream.session.handle_packet(arrival, datagram.from, bytes));
+            self.guarded(*key, |stream| stream.arrived(arrival, datagram.from, bytes));
             self.settle_stream(*key, false);
         }
         self.shared.receiver = receiver;

@@ -136,6 +136,19 @@ pub struct voip_record_info {
     pub ok: i32,
 }
 
+/// A capture came to its end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct voip_capture_info {
+    pub size: usize,
+    /// Packets in the file.
+    pub packets: u64,
+    /// Packets that passed and are not in the file: the disk was too slow.
+    pub lost: u64,
+    /// 1: the file is whole but for those; 0: writing failed.
+    pub ok: i32,
+}
+
 /// A message from outside (RFC 3428).
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -295,6 +308,9 @@ pub struct voip_callbacks {
     pub on_playback_mark: Option<
         unsafe extern "C" fn(call: *mut voip_call, info: *const voip_playback_mark_info, user: *mut c_void),
     >,
+    /// A capture is closed.
+    pub on_capture_finished:
+        Option<unsafe extern "C" fn(call: *mut voip_call, info: *const voip_capture_info, user: *mut c_void)>,
 }
 
 unsafe impl SizeFirst for voip_callbacks {

@@ -68,6 +68,13 @@ impl Delivery<'_> {
                 let stats = voip_call_stats::from(stats);
                 tell!(self.on_call_stats(call.handle(), &stats));
             }
+            EventKind::Capture(end) => {
+                let Some(call) = self.call else { return };
+                let size = size_of::<voip_capture_info>();
+                let info =
+                    voip_capture_info { size, packets: end.packets, lost: end.lost, ok: i32::from(end.ok) };
+                tell!(self.on_capture_finished(call.handle(), &info));
+            }
             EventKind::Media(event) => {
                 let Some(call) = self.call else { return };
                 self.media(call, event);

@@ -74,6 +74,8 @@ const NOUNS: &[(u8, &str)] = &[
     (b'w' | 0x80, "WAV"),
     (b'r' | 0x80, "RTP session"),
     (b'x' | 0x80, "RTP mux"),
+    (b'y' | 0x80, "sync group"),
+    (b't' | 0x80, "DTMF detector"),
 ];
 
 pub(crate) struct Table<T> {

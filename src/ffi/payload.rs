@@ -22,6 +22,40 @@ pub enum voip_media_kind {
     VOIP_KIND_AUDIO_VIDEO = 2,
 }
 
+/// Payload types by name: those of RFC 3551, and what two dynamic ones are as a rule.
+#[repr(i32)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum voip_payload_type {
+    VOIP_PAYLOAD_PCMU = 0,
+    VOIP_PAYLOAD_GSM = 3,
+    VOIP_PAYLOAD_G723 = 4,
+    VOIP_PAYLOAD_DVI4_8000 = 5,
+    VOIP_PAYLOAD_DVI4_16000 = 6,
+    VOIP_PAYLOAD_LPC = 7,
+    VOIP_PAYLOAD_PCMA = 8,
+    VOIP_PAYLOAD_G722 = 9,
+    VOIP_PAYLOAD_L16_STEREO = 10,
+    VOIP_PAYLOAD_L16 = 11,
+    VOIP_PAYLOAD_QCELP = 12,
+    VOIP_PAYLOAD_CN = 13,
+    VOIP_PAYLOAD_MPA = 14,
+    VOIP_PAYLOAD_G728 = 15,
+    VOIP_PAYLOAD_DVI4_11025 = 16,
+    VOIP_PAYLOAD_DVI4_22050 = 17,
+    VOIP_PAYLOAD_G729 = 18,
+    VOIP_PAYLOAD_CELB = 25,
+    VOIP_PAYLOAD_JPEG = 26,
+    VOIP_PAYLOAD_NV = 28,
+    VOIP_PAYLOAD_H261 = 31,
+    VOIP_PAYLOAD_MPV = 32,
+    VOIP_PAYLOAD_MP2T = 33,
+    VOIP_PAYLOAD_H263 = 34,
+    /// Dynamic, and this by habit (RFC 4733); a description says what it is.
+    VOIP_PAYLOAD_TELEPHONE_EVENT = 101,
+    /// Dynamic, and this by habit (RFC 7587); a description says what it is.
+    VOIP_PAYLOAD_OPUS = 111,
+}
+
 /// One static payload type. Begin with `VOIP_PAYLOAD_ENTRY_INIT`.
 #[repr(C)]
 #[derive(Clone, Copy)]

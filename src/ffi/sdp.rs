@@ -480,6 +480,32 @@ pub unsafe extern "C" fn voip_sdp_set_address(
     })
 }
 
+/// Tells in a few lines what the description says, for people: the session, then each media with its address, direction,
+/// formats and what else matters. Keys are left out.
+///
+/// @param buf gets the text with its NUL; NULL asks for the size.
+/// @param len bytes of buf.
+/// @param needed gets the size with the NUL; may be NULL.
+///
+/// Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+/// Callback: yes.
+/// Blocks: no.
+/// Errors: VOIP_ERR_HANDLE, _NULL, _BUSY, _BUFFER_TOO_SMALL.
+/// Since: 0.1.0
+#[no_mangle]
+pub unsafe extern "C" fn voip_sdp_get_summary(
+    sdp: *mut voip_sdp,
+    buf: *mut c_char,
+    len: usize,
+    needed: *mut usize,
+) -> voip_status {
+    guard(|| {
+        alone::with(sdp, |s: &mut SessionDescription| unsafe {
+            strings::put(s.summary().as_bytes(), buf, len, needed)
+        })
+    })
+}
+
 /// Writes the description with CRLF line ends.
 ///
 /// @param buf gets the text with its NUL; NULL asks for the size.

@@ -217,6 +217,17 @@ impl Agent {
             Flow::Address | Flow::Accepted => None,
         }
     }
+    /// Where the messages of a call go to.
+    pub fn peer_of(&self, call: CallId) -> Option<Peer> {
+        self.call(call)?.peer()
+    }
+    /// The tag that an answered call's callee goes by, or would.
+    pub fn tag_of(&self, call: CallId) -> Option<Box<str>> {
+        self.call(call)?.callee_tag()
+    }
+    fn call(&self, id: CallId) -> Option<&Call> {
+        self.by_id.get(&id).and_then(|key| self.calls.get(*key))
+    }
     pub fn handle_media_timeout(&mut self, now: Time, call: CallId) {
         self.now = now;
         if self.base.config.hangup_on_media_timeout {

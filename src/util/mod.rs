@@ -1,5 +1,6 @@
 //! Foundations without I/O: time, deadlines, handles with generations, randomness as a trait.
 
+pub mod pcapng;
 mod prefetch;
 mod rng;
 mod scan;

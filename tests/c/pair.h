@@ -28,6 +28,8 @@ typedef struct side {
     int negotiated, started;
     int played, play_completed, dtmf_sent, recorded;
     uint64_t last_play, recorded_frames;
+    int captured;
+    uint64_t captured_packets, captured_lost;
     int stats;
     int voice_begun, voice_ended, voice_ms;
     int marks, marks_lost;
@@ -191,6 +193,17 @@ static void side_on_recorded(voip_call *call, const voip_record_info *info, void
     side_unlock(s);
 }
 
+static void side_on_captured(voip_call *call, const voip_capture_info *info, void *user)
+{
+    side *s = (side *)user;
+    (void)call;
+    side_lock(s);
+    s->captured += info->ok;
+    s->captured_packets = info->packets;
+    s->captured_lost = info->lost;
+    side_unlock(s);
+}
+
 static void side_on_stats(voip_call *call, const voip_call_stats *stats, void *user)
 {
     side *s = (side *)user;
@@ -264,6 +277,7 @@ static voip_callbacks side_table(int listens)
     table.on_dtmf_sent = side_on_sent;
     table.on_play_finished = side_on_played;
     table.on_record_finished = side_on_recorded;
+    table.on_capture_finished = side_on_captured;
     table.on_call_stats = side_on_stats;
     table.on_voice_activity = side_on_voice;
     table.on_playback_mark = side_on_mark;

@@ -92,6 +92,85 @@ static void built(void)
     GIVES(VOIP_ERR_ARGUMENT, voip_rtp_packet_write(&p, out, sizeof out, &written));
 }
 
+/* Elements of RFC 8285 in both forms: written, carried by a packet, and read back. */
+static void elements(void)
+{
+    static const uint8_t long_data[255] = {9};
+    const uint32_t profiles[] = {0xbede, 0x1000, 0x1005};
+    size_t form;
+    for (form = 0; form < sizeof profiles / sizeof *profiles; form++) {
+        const int one = profiles[form] == 0xbede;
+        const uint8_t last_id = one ? 14 : 255;
+        const size_t longest = one ? 16 : 255, shortest = one ? 1 : 0;
+        voip_rtp_packet p = VOIP_RTP_PACKET_INIT, q = VOIP_RTP_PACKET_INIT;
+        uint8_t body[288], out[320], id = 0;
+        const uint8_t *data = NULL;
+        size_t used = 0, len = 0, cursor = 0, written = 0;
+        memset(body, 0xee, sizeof body);
+        OK(voip_rtp_extension_add(profiles[form], 1, (const uint8_t *)"abc", 3, body, sizeof body, &used));
+        CHECK(used == (one ? 4u : 5u));
+        OK(voip_rtp_extension_add(profiles[form], last_id, long_data, longest, body, sizeof body, &used));
+        OK(voip_rtp_extension_add(profiles[form], 2, long_data, shortest, body, sizeof body, &used));
+        /* What does not fit changes nothing. */
+        cursor = used;
+        GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(profiles[form], 0, long_data, 1, body, sizeof body, &used));
+        GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(profiles[form], 3, long_data, longest, body, used + 4, &used));
+        if (one) {
+            GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(profiles[form], 15, long_data, 1, body, sizeof body, &used));
+            GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(profiles[form], 3, long_data, 17, body, sizeof body, &used));
+            GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(profiles[form], 3, long_data, 0, body, sizeof body, &used));
+        }
+        CHECK(used == cursor);
+        p.has_extension = 1;
+        p.extension_profile = (uint16_t)profiles[form];
+        p.extension = body;
+        p.extension_len = (used + 3) / 4 * 4;
+        p.payload = (const uint8_t *)"x";
+        p.payload_len = 1;
+        OK(voip_rtp_packet_write(&p, out, sizeof out, &written));
+        OK(voip_rtp_packet_parse(out, written, &q));
+        CHECK(q.extension_profile == profiles[form] && q.payload_len == 1 && q.payload[0] == 'x');
+        cursor = 0;
+        OK(voip_rtp_packet_next_element(&q, &cursor, &id, &data, &len));
+        CHECK(id == 1 && len == 3 && memcmp(data, "abc", 3) == 0);
+        OK(voip_rtp_packet_next_element(&q, &cursor, &id, &data, &len));
+        CHECK(id == last_id && len == longest && memcmp(data, long_data, longest) == 0);
+        OK(voip_rtp_packet_next_element(&q, &cursor, &id, &data, &len));
+        CHECK(id == 2 && len == shortest);
+        GIVES(VOIP_ERR_RANGE, voip_rtp_packet_next_element(&q, &cursor, &id, &data, &len));
+    }
+    {
+        uint8_t body[8];
+        size_t used = 0;
+        GIVES(VOIP_ERR_RANGE, voip_rtp_extension_add(0x1234, 1, long_data, 1, body, sizeof body, &used));
+        GIVES(VOIP_ERR_NULL, voip_rtp_extension_add(0xbede, 1, long_data, 1, NULL, 8, &used));
+        GIVES(VOIP_ERR_NULL, voip_rtp_extension_add(0xbede, 1, NULL, 1, body, sizeof body, &used));
+        GIVES(VOIP_ERR_NULL, voip_rtp_extension_add(0xbede, 1, long_data, 1, body, sizeof body, NULL));
+        CHECK(used == 0);
+    }
+}
+
+/* The constants are those of the table, and two of the dynamic types. */
+static void constants(void)
+{
+    const struct { int32_t type; const char *name; } known[] = {
+        {VOIP_PAYLOAD_PCMU, "PCMU"}, {VOIP_PAYLOAD_GSM, "GSM"}, {VOIP_PAYLOAD_G723, "G723"}, {VOIP_PAYLOAD_DVI4_8000, "DVI4"},
+        {VOIP_PAYLOAD_DVI4_16000, "DVI4"}, {VOIP_PAYLOAD_LPC, "LPC"}, {VOIP_PAYLOAD_PCMA, "PCMA"}, {VOIP_PAYLOAD_G722, "G722"},
+        {VOIP_PAYLOAD_L16_STEREO, "L16"}, {VOIP_PAYLOAD_L16, "L16"}, {VOIP_PAYLOAD_QCELP, "QCELP"}, {VOIP_PAYLOAD_CN, "CN"},
+        {VOIP_PAYLOAD_MPA, "MPA"}, {VOIP_PAYLOAD_G728, "G728"}, {VOIP_PAYLOAD_DVI4_11025, "DVI4"},
+        {VOIP_PAYLOAD_DVI4_22050, "DVI4"}, {VOIP_PAYLOAD_G729, "G729"}, {VOIP_PAYLOAD_CELB, "CelB"}, {VOIP_PAYLOAD_JPEG, "JPEG"},
+        {VOIP_PAYLOAD_NV, "nv"}, {VOIP_PAYLOAD_H261, "H261"}, {VOIP_PAYLOAD_MPV, "MPV"}, {VOIP_PAYLOAD_MP2T, "MP2T"},
+        {VOIP_PAYLOAD_H263, "H263"}};
+    voip_payload_entry e = VOIP_PAYLOAD_ENTRY_INIT;
+    size_t i;
+    CHECK(sizeof known / sizeof *known == voip_payload_count());
+    for (i = 0; i < sizeof known / sizeof *known; i++) {
+        OK(voip_payload_at(i, &e));
+        CHECK(e.payload_type == known[i].type && strcmp(e.name, known[i].name) == 0);
+    }
+    CHECK(VOIP_PAYLOAD_OPUS == 111 && VOIP_PAYLOAD_TELEPHONE_EVENT == 101);
+}
+
 static void payloads(void)
 {
     voip_payload_entry e = VOIP_PAYLOAD_ENTRY_INIT;
@@ -148,7 +227,9 @@ int main(void)
     CHECK(voip_packet_classify(NULL, 7) == VOIP_PACKET_UNKNOWN);
     packets();
     built();
+    elements();
     payloads();
+    constants();
     events();
     return check_end();
 }

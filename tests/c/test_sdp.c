@@ -53,6 +53,39 @@ static void walked(voip_sdp *sdp)
     GIVES(VOIP_ERR_BUFFER_TOO_SMALL, voip_sdp_get_attribute(sdp, 0, "ptime", 0, text, 1, NULL));
 }
 
+static void summed_up(voip_sdp *sdp)
+{
+    char text[512], keyed[512];
+    size_t n = 0;
+    voip_sdp *other = parse("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+                            "m=audio 4000 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:c2VjcmV0\r\n");
+    OK(voip_sdp_get_summary(sdp, NULL, 0, &n));
+    OK(voip_sdp_get_summary(sdp, text, sizeof text, NULL));
+    CHECK(strlen(text) + 1 == n);
+    CHECK(strstr(text, "audio 192.0.2.1:4000 RTP/AVP sendonly: 9 G722/8000, 8 PCMA/8000, 0 PCMU/8000, 96 telephone-event/8000; "
+                       "ptime 30 ms\n") != NULL);
+    CHECK(strstr(text, "\nvideo [2001:db8::1]:4002 UDP/TLS/RTP/SAVPF sendrecv: 97") != NULL);
+    OK(voip_sdp_get_summary(other, keyed, sizeof keyed, NULL));
+    CHECK(strstr(keyed, "1 key") != NULL && strstr(keyed, "c2VjcmV0") == NULL);
+    GIVES(VOIP_ERR_BUFFER_TOO_SMALL, voip_sdp_get_summary(sdp, text, n - 1, NULL));
+    GIVES(VOIP_ERR_HANDLE, voip_sdp_get_summary(NULL, text, sizeof text, NULL));
+    OK(voip_sdp_free(other));
+}
+
+/* Opus has no type of its own: 111 is what most give it. */
+static void offered_opus(void)
+{
+    voip_sdp *offer = NULL;
+    voip_sdp_format format = VOIP_SDP_FORMAT_INIT;
+    voip_sdp_local mine = local("opus,PCMU,telephone-event");
+    OK(voip_sdp_offer(&mine, NULL, &offer));
+    OK(voip_sdp_get_format(offer, 0, 0, &format));
+    CHECK(format.payload_type == VOIP_PAYLOAD_OPUS && format.clock_rate == 48000 && format.channels == 2);
+    OK(voip_sdp_get_format(offer, 0, 2, &format));
+    CHECK(format.payload_type == VOIP_PAYLOAD_TELEPHONE_EVENT);
+    OK(voip_sdp_free(offer));
+}
+
 static void negotiated(voip_sdp *offer)
 {
     voip_sdp *answer = NULL, *again = NULL;
@@ -74,7 +107,7 @@ static void negotiated(voip_sdp *offer)
     mine = local("opus/48000/2");
     GIVES(VOIP_ERR_NO_CODEC, voip_sdp_negotiate(offer, &mine, NULL, &answer));
     CHECK(answer == NULL);
-    mine = local("opus");
+    mine = local("speex");
     GIVES(VOIP_ERR_ARGUMENT, voip_sdp_negotiate(offer, &mine, NULL, &answer));
     mine.address = NULL;
     GIVES(VOIP_ERR_NULL, voip_sdp_negotiate(offer, &mine, NULL, &answer));
@@ -107,6 +140,8 @@ int main(void)
     GIVES(VOIP_ERR_HANDLE, voip_sdp_count_media(NULL, &n));
     sdp = parse(OFFER);
     walked(sdp);
+    summed_up(sdp);
+    offered_opus();
     negotiated(sdp);
 
     OK(voip_sdp_add_attribute(sdp, -1, "tool", "test"));

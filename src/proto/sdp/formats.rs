@@ -84,8 +84,11 @@ fn rtpmap(value: &str, payload_type: u8) -> Option<(&str, u32, u8)> {
     Some((name.trim(), clock_rate, channels))
 }
 
+/// What most phones give Opus, whose type is dynamic.
+const OPUS: u8 = 111;
+
 /// A list as people write it: `PCMU,PCMA,L16/44100/2,opus/48000/2,telephone-event`. Names of RFC 3551 get their static
-/// payload types, telephone-event gets 101, others the free ones from 96 on.
+/// payload types, telephone-event gets 101 and Opus 111, others the free ones from 96 on.
 pub fn formats_of_list(list: &str) -> Result<Vec<PayloadFormat>, ParseError> {
     let mut found: Vec<PayloadFormat> = Vec::new();
     let mut offset = 0;
@@ -111,10 +114,17 @@ pub fn formats_of_list(list: &str) -> Result<Vec<PayloadFormat>, ParseError> {
             None if name.eq_ignore_ascii_case("telephone-event") && !taken(101) => {
                 PayloadFormat::telephone_event(101, rate.unwrap_or(8000))
             }
+            // RFC 7587 section 7: it is always announced like that.
+            None if name.eq_ignore_ascii_case("opus") && !taken(OPUS) => PayloadFormat::new(
+                OPUS,
+                name,
+                rate.unwrap_or(48_000),
+                if channels == 0 { 2 } else { channels },
+            ),
             None => {
                 let rate = rate.ok_or(error("a clock rate: the payload type is dynamic"))?;
-                let free = (96..=127).find(|pt| *pt != 101 && !taken(*pt));
-                let pt = free.ok_or(error("at most 31 dynamic payload types"))?;
+                let free = (96..=127).find(|pt| *pt != 101 && *pt != OPUS && !taken(*pt));
+                let pt = free.ok_or(error("at most 30 dynamic payload types"))?;
                 PayloadFormat::new(pt, name, rate, channels.max(1))
             }
         };
@@ -134,8 +144,10 @@ mod list_tests {
         let list =
             formats_of_list("pcma, L16/44100/2,opus/48000/2,telephone-event,speex/8000").expect("a list");
         let types: Vec<u8> = list.iter().map(|f| f.payload_type).collect();
-        assert_eq!(types, [8, 10, 96, 101, 97]);
+        assert_eq!(types, [8, 10, 111, 101, 96]);
         assert_eq!(formats_of_list("PCMU,,x").map_err(|e| e.offset), Err(5));
-        assert!(formats_of_list("opus").is_err() && formats_of_list("PCMU/0").is_err());
+        let opus = formats_of_list("opus").expect("Opus needs no rate");
+        assert_eq!(opus, [PayloadFormat::new(111, "opus", 48_000, 2)]);
+        assert!(formats_of_list("speex").is_err() && formats_of_list("PCMU/0").is_err());
     }
 }

@@ -9,6 +9,7 @@ pub mod keying;
 pub mod negotiate;
 pub mod parse;
 pub mod session;
+mod summary;
 
 pub use keying::{Keying, SrtpMode};
 pub use negotiate::{accept_answer, answer, check_offer, offer, LocalMedia, NegotiateError, Negotiated};

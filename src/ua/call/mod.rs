@@ -216,6 +216,18 @@ impl Call {
         let keep = cx.has_credentials();
         cx.base.send(cx.now, to, bytes, Owner::Call { call: self.key, sent }, keep)
     }
+    /// Where our messages go to.
+    pub fn peer(&self) -> Option<Peer> {
+        self.reach.peer()
+    }
+    /// What stands in the To of a dialog's first request once it is answered.
+    pub fn callee_tag(&self) -> Option<Box<str>> {
+        match &self.phase {
+            _ if !self.id.is_outgoing() => Some(self.local_tag.clone()),
+            Phase::Talking(talking) => Some(talking.dialog.remote_tag.clone()),
+            _ => None,
+        }
+    }
     /// Who hears what we say, for the choice of the address that we name.
     fn peer_ip(&self, local: SocketAddr) -> IpAddr {
         self.reach.peer().map_or(local.ip(), |peer| peer.address.ip())
