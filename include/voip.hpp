@@ -674,6 +674,22 @@ public:
         size_t put = 0;
         return in_time(voip_rtp_session_write(handle_, pcm, frames, timeout_ms, &put)) ? put : 0;
     }
+    /// All of `pcm` is filled; how many frames are real. Never waits.
+    size_t read_padded(void *pcm, size_t frames) {
+        size_t got = 0;
+        check(voip_rtp_session_read_padded(handle_, pcm, frames, &got));
+        return got;
+    }
+    /// Keys of the other side; empty when none came in time.
+    std::string read_dtmf(int32_t timeout_ms = -1, size_t most = 64) {
+        std::string digits(most + 1, '\0');
+        size_t count = 0;
+        if (!in_time(voip_rtp_session_read_dtmf(handle_, digits.data(), digits.size(), timeout_ms, &count))) {
+            count = 0;
+        }
+        digits.resize(count);
+        return digits;
+    }
     bool drain(int32_t timeout_ms = -1) { return in_time(voip_rtp_session_drain(handle_, timeout_ms)); }
     void flush() { check(voip_rtp_session_flush(handle_)); }
     void send_dtmf(const std::string &digits, uint32_t duration_ms = 0, uint32_t gap_ms = 0) {
@@ -746,5 +762,7 @@ private:
 };
 
 } // namespace voip
+
+#include "voip_tools.hpp"
 
 #endif // VOIP_HPP

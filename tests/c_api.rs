@@ -34,7 +34,7 @@ c_tests! {
     test_errors test_format test_handles test_library test_log test_media_sockets test_message test_network
     test_pcm_buffer test_phone test_playback
     test_player test_recorder test_rtcp test_rtp_mux test_rtp_packet test_rtp_session test_sdp test_sip_message
-    test_srtp test_stats test_stun test_sync_group test_voice test_wav
+    test_srtp test_stats test_stun test_sync_group test_sync_sessions test_voice test_wav
 }
 
 #[test]

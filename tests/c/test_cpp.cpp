@@ -187,9 +187,129 @@ void streams_by_themselves() {
     CHECK(mux.stats().sessions == 0);
 }
 
+void messages_and_descriptions() {
+    voip::SipMessage request = voip::SipMessage::request("OPTIONS", "sip:b@127.0.0.1");
+    for (const auto &[name, value] : {std::pair("Via", "SIP/2.0/UDP 127.0.0.1:5060;branch=z9hG4bK1"), std::pair("From", "<sip:a@x>;tag=1"),
+                                      std::pair("To", "<sip:b@x>"), std::pair("Call-ID", "1@x"), std::pair("CSeq", "1 OPTIONS")}) {
+        request.add(name, value);
+    }
+    request.set_body("text/plain", "hi");
+    voip::Bytes bytes = request.write();
+    voip::SipMessage again(std::string_view(reinterpret_cast<const char *>(bytes.data()), bytes.size()));
+    CHECK(again.is_request() && again.method() == "OPTIONS" && again.uri() == "sip:b@127.0.0.1");
+    CHECK(again.header("i") == "1@x" && again.count("Via") == 1 && again.body().size() == 2);
+    CHECK(again.summary().find("OPTIONS") != std::string::npos);
+    voip::SipMessage response = again.response(486, "127.0.0.1:5060");
+    CHECK(!response.is_request() && response.status() == 486 && response.reason() == "Busy Here");
+    again.set("To", "<sip:c@x>");
+    again.remove("Content-Type");
+    CHECK(again.header("To") == "<sip:c@x>");
+    try {
+        again.set("Subject", "a\r\nb");
+        CHECK(!"no exception");
+    } catch (const voip::error &error) {
+        CHECK(error.status() == VOIP_ERR_PARSE || error.status() == VOIP_ERR_ARGUMENT);
+    }
+
+    voip_sdp_local mine = VOIP_SDP_LOCAL_INIT, theirs = VOIP_SDP_LOCAL_INIT;
+    mine.address = "192.0.2.1", mine.port = 4000, mine.codecs = "G722,PCMU,telephone-event";
+    theirs.address = "192.0.2.2", theirs.port = 5000, theirs.codecs = "PCMU";
+    voip::Sdp offer = voip::Sdp::offer(mine);
+    voip_sdp_agreed agreed = VOIP_SDP_AGREED_INIT;
+    voip::Sdp answer = voip::Sdp(offer.write()).negotiate(theirs, &agreed);
+    CHECK(agreed.payload_type == 0 && offer.accept(answer, mine).remote_port == 5000);
+    CHECK(answer.count_media() == 1 && answer.media(0).port == 5000 && answer.format(0, 0).clock_rate == 8000);
+    answer.add_attribute(0, "note", "x");
+    CHECK(answer.attribute(0, "note") == "x");
+    answer.remove_attribute(0, "note");
+    answer.set_address(0, "192.0.2.3");
+    CHECK(answer.summary().find("192.0.2.3:5000") != std::string::npos);
+}
+
+void keys_and_stun() {
+    voip::Srtp sender = voip::Srtp::generate(VOIP_SRTP_AES_CM_128_HMAC_SHA1_80);
+    voip::Srtp receiver = voip::Srtp::from_sdes(sender.sdes(), VOIP_SRTP_RECEIVE);
+    const voip::Bytes plain{0x80, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3, 'h', 'i'};
+    voip::Bytes packet = plain;
+    sender.protect(packet);
+    CHECK(packet.size() == plain.size() + 10);
+    voip::Bytes copy = packet;
+    receiver.unprotect(packet);
+    CHECK(packet == plain);
+    try {
+        receiver.unprotect(copy);
+        CHECK(!"no exception");
+    } catch (const voip::error &error) {
+        CHECK(error.status() == VOIP_ERR_SRTP_REPLAY);
+    }
+    const voip::Bytes report{0x80, 201, 0, 1, 0, 0, 0, 3};
+    voip::Bytes rtcp = report;
+    sender.protect_rtcp(rtcp);
+    CHECK(rtcp.size() == report.size() + 14);
+    receiver.unprotect_rtcp(rtcp);
+    CHECK(rtcp == report);
+    voip::Srtp moved = std::move(sender);
+    CHECK(sender.handle() == nullptr && moved.handle() != nullptr);
+
+    voip::Bytes stun = voip::StunBuilder(VOIP_STUN_REQUEST).add(VOIP_STUN_SOFTWARE, "cpp").add_fingerprint().write();
+    voip_stun_message message = VOIP_STUN_MESSAGE_INIT;
+    CHECK(voip_stun_parse(stun.data(), stun.size(), &message) == VOIP_OK && voip_stun_check_fingerprint(&message) == VOIP_OK);
+    try {
+        voip::stun_query("127.0.0.1:9", 50);
+        CHECK(!"no exception");
+    } catch (const voip::error &error) {
+        CHECK(error.status() != VOIP_OK);
+    }
+}
+
+void sound() {
+    voip::Codec codec("PCMU");
+    voip::Pcm tones = voip::dtmf_tones("19#", 8000);
+    voip::Bytes coded = codec.encode(tones, tones.size());
+    voip::Pcm decoded = codec.decode(coded);
+    CHECK(coded.size() == tones.size() && decoded.size() == tones.size() && codec.conceal(160).size() == 160);
+    codec.reset_state();
+    voip::DtmfDetector detector(8000);
+    CHECK(detector.process(decoded.data(), decoded.size()) + detector.process(voip::Pcm(800).data(), 800) == "19#");
+
+    voip::PcmBuffer buffer(VOIP_FORMAT_S16, 1, 1600);
+    buffer.set_rewind(50000);
+    CHECK(buffer.write(1000, decoded.data(), 160) == 160 && buffer.timestamp() == 1000);
+    int16_t out[320];
+    CHECK(buffer.read(out, 320) == 160 && out[5] == decoded[5] && out[200] == 0);
+    CHECK(buffer.stats().padded == 160);
+    buffer.clear();
+
+    char path[] = "/tmp/voip-cpp-XXXXXX";
+    CHECK(mkstemp(path) >= 0);
+    voip::Wav file = voip::Wav::create(path, 8000);
+    file.write(decoded.data(), 400);
+    file.close();
+    voip::Wav in = voip::Wav::open(path);
+    in.seek(100);
+    CHECK(in.info().frames == 400 && in.read(out, 320) == 300 && out[0] == decoded[100]);
+    std::remove(path);
+
+    voip::SyncGroup group;
+    const uint32_t a = group.add(8000, 8000, 1, "x@y"), video = group.add(90000, 0);
+    group.set_cname(video, "x@y");
+    group.take_others(true);
+    group.report(a, uint64_t{1000} << 32, 5000, 1000000000);
+    group.report(video, uint64_t{1000} << 32, 90000, 1000000000);
+    group.packet(video, 90000, 1000000000);
+    CHECK(group.write(a, 5000, decoded.data(), 160, 1005000000) == 160);
+    CHECK(group.stats(a).reports == 1 && group.skew(video).second < 1000000);
+    const uint64_t now = group.now(1005000000);
+    group.read(a, now, out, 160);
+    group.remove(video);
+}
+
 } // namespace
 
 int main() {
+    messages_and_descriptions();
+    keys_and_stun();
+    sound();
     failures_are_exceptions();
     a_call();
     what_passes();
