@@ -7,6 +7,7 @@
 mod support;
 
 use support::Json;
+use voip::proto::sip::message::Draft;
 use voip::proto::sip::{HeaderName, Message, NameAddr, Uri, Via};
 
 const OF_THE_AGENT: [u16; 6] = [405, 406, 415, 416, 420, 501];
@@ -81,6 +82,39 @@ fn shared_torture_messages_have_the_same_verdicts() {
     };
     run_family(&vectors.join("01_sip/rfc4475"), "shared rfc4475");
     run_family(&vectors.join("01_sip/rfc5118"), "shared rfc5118");
+}
+
+#[test]
+fn what_is_written_again_means_the_same() {
+    let mut count = 0;
+    for family in ["rfc4475", "rfc5118"] {
+        let folder = support::data(family);
+        for case in support::cases(&folder) {
+            let Ok(message) = Message::parse(&case.file(&folder)) else { continue };
+            // NUL is read in a quoted pair (RFC 3261 section 25.1), and never written.
+            if message.all_headers().any(|(_, _, value)| value.contains('\0')) {
+                assert!(Draft::of(&message).write().is_err(), "{}", case.id());
+                continue;
+            }
+            let written = Draft::of(&message).write().unwrap_or_else(|e| panic!("{}: {e}", case.id()));
+            let again = Message::parse(&written).unwrap_or_else(|e| panic!("{}: {e}", case.id()));
+            let said = |m: &Message| {
+                let others = m.all_headers().filter(|(known, ..)| *known != HeaderName::ContentLength);
+                others.map(|(_, name, value)| (name.to_owned(), value.to_owned())).collect::<Vec<_>>()
+            };
+            assert_eq!(said(&again), said(&message), "{}", case.id());
+            assert_eq!(again.body(), message.body(), "{}", case.id());
+            assert_eq!(again.is_request(), message.is_request(), "{}", case.id());
+            assert_eq!(again.method().as_str(), message.method().as_str(), "{}", case.id());
+            match message.is_request() {
+                true => assert_eq!(again.request_uri_text(), message.request_uri_text(), "{}", case.id()),
+                false => assert_eq!(again.status(), message.status(), "{}", case.id()),
+            }
+            count += 1;
+        }
+    }
+    println!("{count} messages written again");
+    assert!(count > 30);
 }
 
 fn torture(name: &str) -> Message {

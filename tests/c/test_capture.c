@@ -215,8 +215,9 @@ static void from_the_dialling(const char *path)
     CHECK(a.captured == 1 && a.captured_lost == 0);
     s = read_capture(path, a.address, b.address);
     CHECK(a.captured_packets == (uint64_t)s.packets);
-    CHECK(s.invite == 1 && s.ok_invite == 1 && s.ack == 1 && s.bye == 1 && s.ok_bye == 1);
-    CHECK(s.sdp == 2);
+    /* A slow machine says some things twice. */
+    CHECK(s.invite >= 1 && s.ok_invite >= 1 && s.ack >= 1 && s.bye >= 1 && s.ok_bye >= 1);
+    CHECK(s.sdp == s.invite + s.ok_invite);
     /* The INVITE goes before the capture begins, or after: it is there once. */
     CHECK(s.comments <= 1);
     CHECK(s.rtp_sent >= 15 && s.rtp_received >= 15);
@@ -246,7 +247,7 @@ static void from_the_middle(const char *path)
     CHECK(side_wait(&b, &b.captured, 1));
     s = read_capture(path, b.address, a.address);
     CHECK(b.captured_packets == (uint64_t)s.packets);
-    CHECK(s.invite == 1 && s.ok_invite == 1 && s.sdp == 2 && s.comments == 2);
+    CHECK(s.invite >= 1 && s.ok_invite >= 1 && s.sdp == s.invite + s.ok_invite && s.comments == 2);
     CHECK(s.bye == 0);
     CHECK(s.rtp_sent >= 15 && s.rtp_received >= 15);
     pair_hangup(&a, &b, call);
@@ -283,7 +284,7 @@ static void signalling_alone(const char *path, const char *other)
     CHECK(s.rtp_sent >= 15 && s.bye == 0);
     s = read_capture(path, a.address, b.address);
     CHECK(s.rtp_sent == 0 && s.rtp_received == 0 && s.rtcp == 0);
-    CHECK(s.invite == 1 && s.ok_invite == 1 && s.bye == 1 && s.ok_bye == 1);
+    CHECK(s.invite >= 1 && s.ok_invite >= 1 && s.bye >= 1 && s.ok_bye >= 1);
     side_stop(&a);
     side_stop(&b);
 }
@@ -301,7 +302,7 @@ static void ends_of_other_kinds(const char *path)
     CHECK(side_wait(&a, &a.states[VOIP_CALL_ENDED], 1));
     CHECK(a.captured == 1);
     s = read_capture(path, a.address, b.address);
-    CHECK(s.invite == 1 && s.sdp == 1 && s.ack == 1 && s.rtp_received == 0);
+    CHECK(s.invite >= 1 && s.sdp == s.invite && s.ack >= 1 && s.rtp_received == 0);
     OK(voip_call_release(call));
     b.on_call = 1;
     call = pair_connect(&a, &b);
@@ -311,7 +312,7 @@ static void ends_of_other_kinds(const char *path)
     OK(voip_phone_wait_stopped(a.phone, PAIR_SECONDS * 1000));
     CHECK(side_wait(&a, &a.captured, 2));
     s = read_capture(path, a.address, b.address);
-    CHECK(s.bye == 1 && s.rtp_sent >= 15);
+    CHECK(s.bye >= 1 && s.rtp_sent >= 15);
     OK(voip_call_release(call));
     side_stop(&a);
     side_stop(&b);

@@ -147,6 +147,9 @@ int main(void)
     OK(voip_sdp_add_attribute(sdp, -1, "tool", "test"));
     OK(voip_sdp_add_attribute(sdp, 0, "rtcp-mux", NULL));
     GIVES(VOIP_ERR_ARGUMENT, voip_sdp_add_attribute(sdp, 0, "x", "a\r\nm=audio"));
+    GIVES(VOIP_ERR_ARGUMENT, voip_sdp_add_attribute(sdp, -1, "x", "a\nm=audio"));
+    GIVES(VOIP_ERR_ARGUMENT, voip_sdp_add_attribute(sdp, -1, "x", "a\r"));
+    GIVES(VOIP_ERR_ARGUMENT, voip_sdp_add_attribute(sdp, 0, "x\nm", NULL));
     OK(voip_sdp_remove_attribute(sdp, 0, "sendonly"));
     GIVES(VOIP_ERR_ARGUMENT, voip_sdp_remove_attribute(sdp, 0, "sendonly"));
     OK(voip_sdp_set_address(sdp, 0, "2001:db8::7", -1));

@@ -74,6 +74,9 @@ static void changed(voip_sip_message *m)
     OK(voip_sip_message_add_header(m, "X-Mine", "1"));
     OK(voip_sip_message_add_header(m, "x-mine", "2"));
     SAYS(VOIP_ERR_ARGUMENT, "byte 1", voip_sip_message_set_header(m, "X-Mine", "a\r\nVia: b"));
+    SAYS(VOIP_ERR_ARGUMENT, "byte 0", voip_sip_message_set_header(m, "X-Mine", "\nVia: b"));
+    SAYS(VOIP_ERR_ARGUMENT, "byte 2", voip_sip_message_add_header(m, "X-Mine", "ab\r"));
+    GIVES(VOIP_ERR_ARGUMENT, voip_sip_message_set_body(m, "text/plain\nVia: b", bytes("hello"), 5));
     GIVES(VOIP_ERR_ARGUMENT, voip_sip_message_set_header(m, "X Mine", "a"));
     GIVES(VOIP_ERR_ARGUMENT, voip_sip_message_set_header(m, "Content-Length", "9"));
     GIVES(VOIP_ERR_NULL, voip_sip_message_set_header(m, "X", NULL));
