@@ -1,7 +1,7 @@
 //! G.711 µ-law and A-law, exact to the ITU-T's reference over all 65,536 values.
 //!
 //! Encoding is arithmetic without branches: the segment of a value is the exponent of the value as a
-//! float, so that blocks compile to vector instructions. Decoding is a table of 256 values.
+//! float, so that blocks compile to vector instructions. Decoding goes the other way, for single samples by a table.
 
 /// The codeword of no signal.
 pub const ULAW_SILENCE: u8 = 0xff;
@@ -11,6 +11,10 @@ pub const ALAW_SILENCE: u8 = 0xd5;
 const ULAW_OFFSET: u32 = (127 + 5) << 4;
 /// (127 + 3) << 4: A-law's segment 1 begins at 16, whose exponent is 4.
 const ALAW_OFFSET: u32 = (127 + 3) << 4;
+/// Segment and mantissa lie below the exponent of 2^7, half a step above the mantissa's lower end.
+const DECODE_OFFSET: u32 = ((127 + 7) << 23) | (1 << 18);
+/// Added to a whole float below it, its lower bits are the integer.
+const TWO_POW_23: f32 = 8_388_608.0;
 
 /// One sample. G.711 codes the 14 upper bits; negative values are taken by one's complement.
 #[inline]
@@ -48,16 +52,30 @@ pub fn alaw_encode(pcm: &[i16], out: &mut [u8]) -> usize {
     pcm.len().min(out.len())
 }
 
+/// (33 + 2 * mantissa) << (segment + 2).
+#[inline(always)]
+fn expand(magnitude: u32) -> i32 {
+    let value = f32::from_bits((magnitude << 19) + DECODE_OFFSET);
+    ((value + TWO_POW_23).to_bits() & 0x7f_ffff) as i32
+}
+
 pub fn ulaw_decode(data: &[u8], out: &mut [i16]) -> usize {
     for (o, &c) in out.iter_mut().zip(data) {
-        *o = ULAW_TABLE[usize::from(c)];
+        let code = u32::from(!c);
+        let sign = -((code >> 7) as i32);
+        *o = (((expand(code & 0x7f) - 132) ^ sign) - sign) as i16;
     }
     data.len().min(out.len())
 }
 
 pub fn alaw_decode(data: &[u8], out: &mut [i16]) -> usize {
     for (o, &c) in out.iter_mut().zip(data) {
-        *o = ALAW_TABLE[usize::from(c)];
+        let code = u32::from(c ^ 0x55);
+        let sign = (code >> 7) as i32 - 1;
+        let magnitude = code & 0x7f;
+        let low = (magnitude << 4) as i32 + 8;
+        let value = if magnitude < 16 { low } else { expand(magnitude) };
+        *o = ((value ^ sign) - sign) as i16;
     }
     data.len().min(out.len())
 }
@@ -116,6 +134,14 @@ mod tests {
             let want = if c == 0x7f { 0xff } else { c };
             assert_eq!(ulaw_encode_sample(ulaw_decode_sample(c)), want);
         }
+    }
+
+    #[test]
+    fn blocks_decode_to_what_the_tables_say() {
+        let codes: Vec<u8> = (0..=255).collect();
+        let mut pcm = [0i16; 256];
+        assert_eq!((ulaw_decode(&codes, &mut pcm), pcm), (256, ULAW_TABLE));
+        assert_eq!((alaw_decode(&codes, &mut pcm), pcm), (256, ALAW_TABLE));
     }
 
     #[test]
