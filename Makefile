@@ -58,4 +58,4 @@ abi-baseline: build ## writes the ABI baseline and the symbol list that the test
 
 clean: ## remove everything that was built
 	@cargo clean
-	@rm -rf $(BUILD) tests/fuzz/target
+	@rm -rf $(BUILD)

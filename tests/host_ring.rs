@@ -1,6 +1,8 @@
 //! The rings between a session and its host, with a thread at either end.
 
 use voip::media::host_ring::host_rings;
+use voip::media::ring::ring_pair;
+use voip::util::{Rng, SeededRng};
 
 /// Every sample that goes in comes out once and in order, however the two ends run against each other.
 #[test]
@@ -34,4 +36,33 @@ fn two_threads_pass_all_samples_through_the_ring_in_order() {
         let host = writer.join().expect("the writer's thread");
         assert_eq!(host.writer.pending(), 0);
     }
+}
+
+/// Bursts of any length through a near and a far ring; the reader sees all of them before it sees the end.
+#[test]
+fn bursts_pass_a_ring_in_order_and_its_end_comes_last() {
+    let [(mut w, mut r), (_other, other)] = ring_pair(3000, 7);
+    let writer = std::thread::spawn(move || {
+        let _same_side = other;
+        let (mut rng, mut next) = (SeededRng::new(3), 0i16);
+        for _ in 0..20_000 {
+            let samples: Vec<i16> = (0..rng.below(500)).map(|i| next.wrapping_add(i as i16)).collect();
+            next = next.wrapping_add(w.push(&samples) as i16);
+        }
+        next
+    });
+    let (mut rng, mut next, mut out) = (SeededRng::new(4), 0i16, [0; 600]);
+    loop {
+        let over = r.is_abandoned();
+        let most = rng.below(600) as usize;
+        let n = r.pop(&mut out[..most]);
+        for sample in &out[..n] {
+            assert_eq!(*sample, next);
+            next = next.wrapping_add(1);
+        }
+        if over && r.available() == 0 {
+            break;
+        }
+    }
+    assert_eq!(writer.join().expect("the writer ends"), next);
 }

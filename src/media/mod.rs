@@ -16,7 +16,7 @@ pub mod playout;
 pub mod recorder;
 pub mod reporter;
 pub mod resample;
-mod ring;
+pub mod ring;
 pub mod rtp_stream;
 pub mod session;
 pub mod stamps;

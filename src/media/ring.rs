@@ -393,32 +393,4 @@ mod tests {
             }
         }
     }
-
-    #[test]
-    fn two_threads_see_every_sample_once_and_in_order() {
-        let [(mut w, mut r), (_other, other)] = ring_pair(3000, 7);
-        let writer = std::thread::spawn(move || {
-            let _same_side = other;
-            let (mut rng, mut next) = (SeededRng::new(3), 0i16);
-            for _ in 0..20_000 {
-                let samples: Vec<i16> = (0..rng.below(500)).map(|i| next.wrapping_add(i as i16)).collect();
-                next = next.wrapping_add(w.push(&samples) as i16);
-            }
-            next
-        });
-        let (mut rng, mut next, mut out) = (SeededRng::new(4), 0i16, [0; 600]);
-        loop {
-            let over = r.is_abandoned();
-            let most = rng.below(600) as usize;
-            let n = r.pop(&mut out[..most]);
-            for sample in &out[..n] {
-                assert_eq!(*sample, next);
-                next = next.wrapping_add(1);
-            }
-            if over && r.available() == 0 {
-                break;
-            }
-        }
-        assert_eq!(writer.join().expect("the writer ends"), next);
-    }
 }
