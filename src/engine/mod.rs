@@ -30,6 +30,7 @@ pub mod error;
 pub mod event;
 mod fd;
 mod link;
+mod pending;
 pub mod phone;
 mod phone_accounts;
 mod phone_life;

@@ -12,7 +12,8 @@ use std::time::Duration;
 
 /// Datagrams that one read takes. With UDP_GRO each of them may be a run of many.
 const BATCH: usize = 16;
-const DATAGRAM_BYTES: usize = 65_535;
+/// The longest datagram, and lines beyond it: rooms that begin a power of two apart would push each other out of the cache.
+const DATAGRAM_BYTES: usize = 65_536 + 5 * 64;
 /// Datagrams that nobody was known for and that may be somebody's soon: an answer may be overtaken by the first packets.
 const EARLY: usize = 64;
 const EARLY_BYTES: usize = 512;
@@ -21,6 +22,8 @@ const EARLY_AGE: Duration = Duration::from_millis(500);
 pub struct SharedSocket {
     socket: UdpSocket,
     ipv6: bool,
+    /// Nothing that is sent needs fragments, so far.
+    whole: bool,
     demux: Demux,
     batch: SendBatch,
     early: VecDeque<Early>,
@@ -42,11 +45,28 @@ impl SharedSocket {
         let ipv6 = socket.local_addr().is_ok_and(|a| a.is_ipv6());
         udp::stamp_arrivals(socket.as_raw_fd());
         udp::take_runs(socket.as_raw_fd());
+        if !ipv6 {
+            udp::never_fragment(socket.as_raw_fd());
+        }
         let demux = Demux::new(limit, rng);
-        SharedSocket { socket, ipv6, demux, batch: SendBatch::default(), early: VecDeque::new() }
+        SharedSocket {
+            socket,
+            ipv6,
+            whole: !ipv6,
+            demux,
+            batch: SendBatch::default(),
+            early: VecDeque::new(),
+        }
     }
     pub fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
+    }
+
+    /// One of the streams sends packets that not every path carries whole.
+    pub fn allow_fragments(&mut self) {
+        if std::mem::take(&mut self.whole) {
+            udp::fragment_again(self.socket.as_raw_fd());
+        }
     }
 
     /// A stream's peer as signalling says it, now or anew. A stream without a peer hears nobody.

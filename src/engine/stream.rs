@@ -196,11 +196,16 @@ impl Stream {
         self.stats_publish = Time::ZERO;
     }
 
+    /// Its packets are so large that not every path carries them whole.
+    pub fn may_need_fragments(&self) -> bool {
+        self.session.packet_bytes().is_some_and(|n| n > NEVER_FRAGMENTED)
+    }
     /// After a description: small packets need no room for fragmentation.
     pub fn described(&self) {
-        let small = self.session.packet_bytes().is_some_and(|n| n <= NEVER_FRAGMENTED);
-        if let Some(fd) = self.own_socket().filter(|_| small && !self.ipv6) {
-            udp::never_fragment(fd);
+        match self.own_socket() {
+            Some(fd) if !self.ipv6 && self.may_need_fragments() => udp::fragment_again(fd),
+            Some(fd) if !self.ipv6 => udp::never_fragment(fd),
+            _ => {}
         }
     }
 

@@ -44,6 +44,11 @@ pub fn never_fragment(fd: RawFd) {
     set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_DO);
 }
 
+/// The system's own way again, in which datagrams that are too long for a path go in fragments.
+pub fn fragment_again(fd: RawFd) {
+    set_int(fd, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_WANT);
+}
+
 fn set_int(fd: RawFd, level: libc::c_int, name: libc::c_int, value: libc::c_int) {
     let len = size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the option's value is an int that lives until the call returns.

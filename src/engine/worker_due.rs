@@ -82,6 +82,9 @@ impl Worker {
                     self.more.push(key);
                 }
             }
+            if fd.is_none() {
+                self.pending.prefetch(key);
+            }
             self.crew.members.push((key, first..self.crew.receiver.len()));
         }
     }
@@ -94,9 +97,13 @@ impl Worker {
         for (key, which) in members.iter().cloned() {
             let mut flushed = Flushed::default();
             let count = which.len();
+            let mut pending = std::mem::take(&mut self.pending);
             let done = self.guarded(key, |stream| {
                 let heard = stream.hear(receiver, which, stamps);
                 let index = stream.shared_socket();
+                if index.is_some() {
+                    pending.take(key, |at, from, bytes| stream.arrived(at, from, bytes));
+                }
                 stream.tick(stamps.now(), &mut |to, packet| match index {
                     None => {
                         let start = bytes.len();
@@ -111,6 +118,7 @@ impl Worker {
                 });
                 (heard, stream.stats_report(stamps.now()))
             });
+            self.pending = pending;
             self.tally.sent.count(flushed);
             self.settle_stream(key, true);
             let Some((heard, stats)) = done else { continue };

@@ -11,6 +11,7 @@ use super::epoll::{self, Epoll, Ready};
 use super::error::{Error, Result};
 use super::fd::Wake;
 use super::link::Link;
+use super::pending::Pending;
 use super::receiver::Receiver;
 use super::spread::{Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
@@ -51,6 +52,7 @@ pub struct Worker {
     bell: Epoll,
     receiver: Receiver,
     pub(super) shared: SharedSockets,
+    pub(super) pending: Pending,
     pub(super) streams: Slab<Box<Stream>>,
     pub(super) keys: HashMap<CallId, Key>,
     pub(super) wheel: Wheel,
@@ -106,6 +108,7 @@ impl Worker {
             bell,
             receiver: Receiver::new(BATCH, DATAGRAM_BYTES),
             shared: SharedSockets::default(),
+            pending: Pending::default(),
             streams: Slab::new(),
             keys: HashMap::new(),
             wheel: Wheel::new(clock::now()),
@@ -326,8 +329,9 @@ impl Worker {
             return;
         }
         stream.by_tick = by_tick;
-        if let Some(fd) = stream.own_socket() {
-            self.epoll.watch(fd, key.to_u64(), !by_tick);
+        match stream.own_socket() {
+            Some(fd) => self.epoll.watch(fd, key.to_u64(), !by_tick),
+            None => self.pending.hold(key, by_tick),
         }
         if by_tick && stream.place.is_none() && self.streams.len() >= CROWD {
             self.take_place(key);
@@ -418,6 +422,7 @@ impl Worker {
         self.keys.remove(&call);
         if let Some(socket) = stream.shared_socket().and_then(|index| self.shared.get_mut(index)) {
             socket.remove(key);
+            self.pending.forget(key);
         }
         if let Some(place) = stream.place {
             self.spread.leave(place);
@@ -435,5 +440,6 @@ impl Worker {
         self.streams.shrink();
         self.keys.shrink_to_fit();
         self.wheel.shrink();
+        self.pending.shrink();
     }
 }

@@ -20,7 +20,7 @@ pub struct SharedSockets {
     receiver: Receiver,
     /// Those that have something to read.
     pub ready: Vec<usize>,
-    /// Whose each datagram of a batch is; empty between batches.
+    /// Whose each datagram of a batch is that can't wait; empty between batches.
     routed: Vec<Routed>,
 }
 
@@ -44,6 +44,11 @@ impl SharedSockets {
         }
         true
     }
+    fn allow_fragments(&mut self, index: usize) {
+        if let Some(socket) = self.get_mut(index) {
+            socket.allow_fragments();
+        }
+    }
     pub fn get_mut(&mut self, index: usize) -> Option<&mut SharedSocket> {
         self.sockets.get_mut(index)
     }
@@ -65,7 +70,11 @@ impl Worker {
     /// A description named a stream's peer. Some of its packets may be here already.
     pub(super) fn set_peer(&mut self, call: CallId, remote: Option<SocketAddr>, ssrc: Option<u32>) {
         let Some(key) = self.keys.get(&call).copied() else { return };
-        let Some(index) = self.streams.get(key).and_then(|s| s.shared_socket()) else { return };
+        let Some(stream) = self.streams.get(key) else { return };
+        let Some(index) = stream.shared_socket() else { return };
+        if stream.may_need_fragments() {
+            self.shared.allow_fragments(index);
+        }
         let (mut shared, now) = (std::mem::take(&mut self.shared), self.stamps.now());
         if let Some(socket) = shared.get_mut(index) {
             socket.set_peer(key, remote, ssrc);
@@ -99,28 +108,33 @@ impl Worker {
         true
     }
 
-    /// First of all datagrams whose they are, so that the memory of the next ones can be fetched meanwhile.
+    /// Finds out of all datagrams whose they are. Most wait for their stream's turn; of the others the memory of the next
+    /// ones can be fetched meanwhile.
     fn route_batch(&mut self, index: usize, count: usize) {
         let SharedSockets { sockets, receiver, routed, .. } = &mut self.shared;
         let Some(socket) = sockets.get_mut(index) else { return };
+        let mut packets = 0;
         for at in 0..count {
             let Some(datagram) = receiver.datagram(at) else { continue };
             let segment = datagram.segment.unwrap_or(datagram.bytes.len()).max(1);
             self.tally.bytes_in += datagram.bytes.len() as u64;
+            let (from, arrival) = (datagram.from, self.stamps.arrival(datagram.stamp));
             for (n, bytes) in datagram.bytes.chunks(segment).enumerate() {
-                self.tally.packets_in += 1;
+                packets += 1;
                 let (start, end) = (n * segment, n * segment + bytes.len());
-                match socket.route(datagram.from, bytes) {
+                match socket.route(from, bytes) {
+                    Some(key) if self.pending.keep(key, arrival, from, bytes) => {}
                     Some(key) => routed.push(Routed { key, index: at, start, end }),
                     None => {
                         self.link.counters.media_unrouted.add(1);
-                        socket.keep_early(self.stamps.arrival(datagram.stamp), datagram.from, bytes);
+                        socket.keep_early(arrival, from, bytes);
                     }
                 }
             }
         }
+        self.tally.packets_in += packets;
         self.tally.batches += 1;
-        self.tally.largest = self.tally.largest.max(routed.len() as u64);
+        self.tally.largest = self.tally.largest.max(packets);
     }
 
     fn hand_out(&mut self) {
@@ -137,7 +151,12 @@ impl Worker {
             let Some(datagram) = receiver.datagram(*index) else { continue };
             let Some(bytes) = datagram.bytes.get_mut(*start..*end) else { continue };
             let arrival = stamps.arrival(datagram.stamp);
-            self.guarded(*key, |stream| stream.arrived(arrival, datagram.from, bytes));
+            let mut pending = std::mem::take(&mut self.pending);
+            self.guarded(*key, |stream| {
+                pending.take(*key, |at, from, bytes| stream.arrived(at, from, bytes));
+                stream.arrived(arrival, datagram.from, bytes);
+            });
+            self.pending = pending;
             self.settle_stream(*key, false);
         }
         self.shared.receiver = receiver;
