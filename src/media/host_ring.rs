@@ -178,6 +178,9 @@ impl SessionAudio {
         frames.len()
     }
 
+    pub fn is_stamped(&self) -> bool {
+        self.stamps.is_some()
+    }
     /// The next frame delivered has this RTP timestamp, on a clock of so many ticks a second.
     pub fn stamp(&mut self, timestamp: u32, clock_rate: u32) {
         if let Some(stamps) = &mut self.stamps {

@@ -65,27 +65,29 @@ const MIN_SLOTS: usize = 8;
 const MAX_SLOTS: usize = 128;
 
 #[derive(Debug)]
+#[repr(C)]
 pub struct JitterBuffer {
+    // What every packet needs comes first, in one cache line.
     /// A power of two of them.
     places: Box<[Place]>,
-    /// Payloads that are too large for their places, so many bytes each.
-    large: Box<[u8]>,
-    large_bytes: usize,
-    /// Packets with audio that wait.
-    waiting: usize,
-    started: bool,
-    /// Anything played since the start: before, an earlier packet may still move the start.
-    played_any: bool,
     next_sequence: u64,
-    next_timestamp: Timestamp,
     highest: u64,
     /// Bit n: sequence `next_sequence - 1 - n` was played.
     played: u64,
-    /// Nothing below this is welcome, even when the buffer begins anew.
-    floor: u64,
+    /// Packets with audio that wait.
+    waiting: usize,
+    next_timestamp: Timestamp,
     /// A silence by timestamps longer than this is a jump of the sender's clock.
     max_hold: u32,
+    started: bool,
+    /// Anything played since the start: before, an earlier packet may still move the start.
+    played_any: bool,
+    /// Nothing below this is welcome, even when the buffer begins anew.
+    floor: u64,
     given_up: u64,
+    /// Payloads that are too large for their places, so many bytes each.
+    large: Box<[u8]>,
+    large_bytes: usize,
 }
 
 impl JitterBuffer {
@@ -191,6 +193,32 @@ impl JitterBuffer {
         }
         self.waiting += 1;
         Inserted::Stored
+    }
+
+    /// As `insert`, for the number behind all that came and a payload of the usual size, where there is room; false: it is
+    /// not that, and nothing was done.
+    pub fn append(
+        &mut self,
+        sequence: ExtendedSequence,
+        timestamp: Timestamp,
+        payload_type: u8,
+        payload: &[u8],
+        arrival: Time,
+    ) -> bool {
+        let (sequence, i) = (sequence.0, self.at(sequence.0));
+        let room = self.next_sequence..self.next_sequence + self.places.len() as u64;
+        let place = &mut self.places[i];
+        let usual = self.started && sequence == self.highest + 1 && room.contains(&sequence);
+        if !usual || place.slot.state != SlotState::Free || sequence < self.floor {
+            return false;
+        }
+        let Some(to) = place.payload.get_mut(..payload.len()) else { return false };
+        to.copy_from_slice(payload);
+        let (len, state) = (payload.len() as u16, SlotState::Audio);
+        place.slot = Slot { sequence, arrival, timestamp, len, payload_type, state };
+        self.highest = sequence;
+        self.waiting += 1;
+        true
     }
 
     /// Notes a sequence number that carries no audio, so that it is not taken for a loss.
@@ -311,6 +339,10 @@ impl JitterBuffer {
 
     /// One playout tick of `frame` ticks.
     pub fn next(&mut self, frame: u32) -> Next {
+        let first = self.at(self.next_sequence);
+        if self.has_next() && self.places[first].slot.timestamp == self.next_timestamp {
+            return Next::Packet(first);
+        }
         self.step_over_skips();
         let Some(i) = self.oldest() else {
             self.next_timestamp = self.next_timestamp.add(frame);
@@ -358,12 +390,13 @@ impl JitterBuffer {
 
     /// The packet of this slot was played and took `ticks`.
     pub fn release(&mut self, slot: usize, ticks: u32) {
-        let s = self.places[slot].slot;
-        self.places[slot].slot.state = SlotState::Free;
+        let s = &mut self.places[slot].slot;
+        s.state = SlotState::Free;
+        let (next, timestamp) = (s.sequence + 1, s.timestamp.add(ticks));
         self.waiting -= 1;
-        self.advance_to(s.sequence + 1);
+        self.advance_to(next);
         self.played |= 1;
-        self.next_timestamp = s.timestamp.add(ticks);
+        self.next_timestamp = timestamp;
     }
 
     /// Throws away the packet that would be played next, to shorten the delay; true if there was one.

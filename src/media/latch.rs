@@ -31,10 +31,12 @@ struct Candidate {
 }
 
 #[derive(Clone, Debug, Default)]
+#[repr(C)]
 pub struct Latch {
-    announced: Option<SocketAddr>,
+    // Every packet is compared with this one.
     current: Option<SocketAddr>,
     candidate: Option<Candidate>,
+    announced: Option<SocketAddr>,
 }
 
 impl Latch {
@@ -51,6 +53,11 @@ impl Latch {
     /// Where to send: where it really comes from, else where signalling says.
     pub fn destination(&self) -> Option<SocketAddr> {
         self.current.or(self.announced)
+    }
+
+    /// A packet from there changes nothing: it is the known source, and nobody is about to take its place.
+    pub fn is_settled_on(&self, from: SocketAddr) -> bool {
+        self.candidate.is_none() && self.current == Some(from)
     }
 
     /// A packet that is valid RTP. `stream_ssrc`: that of the stream so far.

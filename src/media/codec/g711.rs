@@ -3,6 +3,11 @@
 //! Encoding is arithmetic without branches: the segment of a value is the exponent of the value as a
 //! float, so that blocks compile to vector instructions. Decoding goes the other way, for single samples by a table.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+
+use crate::media::meter::{Level, Meter};
+
 /// The codeword of no signal.
 pub const ULAW_SILENCE: u8 = 0xff;
 pub const ALAW_SILENCE: u8 = 0xd5;
@@ -35,6 +40,74 @@ pub fn alaw_encode_sample(sample: i16) -> u8 {
     let log = ((magnitude as i32 as f32).to_bits() >> 19).wrapping_sub(ALAW_OFFSET);
     let code = if magnitude < 16 { magnitude } else { log };
     ((code | !sign as u32 & 0x80) ^ 0x55) as u8
+}
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Law {
+    Mu,
+    A,
+}
+
+impl Law {
+    /// Codes as many samples as both sides hold; how many, and how loud they are.
+    pub fn encode(self, pcm: &[i16], out: &mut [u8]) -> (usize, Level) {
+        let count = pcm.len().min(out.len());
+        let (pcm, out) = (&pcm[..count], &mut out[..count]);
+        let mut meter = Meter::default();
+        let done = self.encode_blocks(pcm, out, &mut meter);
+        let (pcm, out) = (&pcm[done..], &mut out[done..]);
+        if !pcm.is_empty() {
+            match self {
+                Law::Mu => ulaw_encode(pcm, out),
+                Law::A => alaw_encode(pcm, out),
+            };
+            meter.hear(pcm);
+        }
+        (count, meter.level())
+    }
+
+    /// Decodes as many codes as both sides hold; how many, and how loud they are.
+    pub fn decode(self, codes: &[u8], out: &mut [i16]) -> (usize, Level) {
+        let count = codes.len().min(out.len());
+        let (codes, out) = (&codes[..count], &mut out[..count]);
+        let mut meter = Meter::default();
+        let done = self.decode_blocks(codes, out, &mut meter);
+        let (codes, out) = (&codes[done..], &mut out[done..]);
+        if !codes.is_empty() {
+            match self {
+                Law::Mu => ulaw_decode(codes, out),
+                Law::A => alaw_decode(codes, out),
+            };
+            meter.hear(out);
+        }
+        (count, meter.level())
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn encode_blocks(self, pcm: &[i16], out: &mut [u8], meter: &mut Meter) -> usize {
+        if !is_x86_feature_detected!("avx2") {
+            return 0;
+        }
+        // SAFETY: the processor has what the function is compiled for.
+        unsafe { avx2::encode(self, pcm, out, meter) }
+    }
+    #[cfg(target_arch = "x86_64")]
+    fn decode_blocks(self, codes: &[u8], out: &mut [i16], meter: &mut Meter) -> usize {
+        if !is_x86_feature_detected!("avx2") {
+            return 0;
+        }
+        // SAFETY: the processor has what the function is compiled for.
+        unsafe { avx2::decode(self, codes, out, meter) }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    fn encode_blocks(self, _: &[i16], _: &mut [u8], _: &mut Meter) -> usize {
+        0
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    fn decode_blocks(self, _: &[u8], _: &mut [i16], _: &mut Meter) -> usize {
+        0
+    }
 }
 
 /// Codes as many samples as both sides hold; how many.
@@ -142,6 +215,29 @@ mod tests {
         let mut pcm = [0i16; 256];
         assert_eq!((ulaw_decode(&codes, &mut pcm), pcm), (256, ULAW_TABLE));
         assert_eq!((alaw_decode(&codes, &mut pcm), pcm), (256, ALAW_TABLE));
+    }
+
+    #[test]
+    fn metered_blocks_of_every_value_and_length_are_what_single_samples_are() {
+        let pcm: Vec<i16> = (0..=u16::MAX).map(|n| n.wrapping_mul(40_503) as i16).collect();
+        for law in [Law::Mu, Law::A] {
+            let encode = |s| if law == Law::Mu { ulaw_encode_sample(s) } else { alaw_encode_sample(s) };
+            let decode = |c| if law == Law::Mu { ulaw_decode_sample(c) } else { alaw_decode_sample(c) };
+            for (n, part) in pcm.chunks(160).chain((0..100).map(|n| &pcm[n..2 * n])).enumerate() {
+                let (mut codes, mut heard) = (vec![0; part.len()], vec![0; part.len()]);
+                assert_eq!(law.encode(part, &mut codes), (part.len(), Level::of(part)), "{law:?}, part {n}");
+                assert_eq!(codes, part.iter().map(|s| encode(*s)).collect::<Vec<_>>(), "{law:?}, part {n}");
+                let (count, level) = law.decode(&codes, &mut heard);
+                assert_eq!((count, level), (part.len(), Level::of(&heard)), "{law:?}, part {n}");
+                assert_eq!(heard, codes.iter().map(|c| decode(*c)).collect::<Vec<_>>(), "{law:?}, part {n}");
+            }
+            let codes: Vec<u8> = (0..=255).collect();
+            let mut heard = [0; 256];
+            assert_eq!(law.decode(&codes, &mut heard).0, 256);
+            assert_eq!(heard, core::array::from_fn(|n| decode(n as u8)));
+            assert_eq!(law.decode(&codes[..20], &mut heard[..17]).0, 17);
+            assert_eq!(law.encode(&[-32768; 32], &mut [0; 18]), (18, Level { peak: 32768, rms: 32768 }));
+        }
     }
 
     #[test]

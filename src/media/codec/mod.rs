@@ -12,7 +12,9 @@ pub mod g722;
 pub mod gsm;
 pub mod l16;
 
+use super::meter::Level;
 use crate::proto::rtp::PayloadFormat;
+use g711::Law;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum CodecKind {
@@ -216,13 +218,24 @@ impl Encoder {
     /// One packet's worth of samples; bytes written. `out` holds at least `payload_bytes`.
     pub fn encode(&mut self, pcm: &[i16], out: &mut [u8]) -> usize {
         match self {
-            Encoder::Pcmu => g711::ulaw_encode(pcm, out),
-            Encoder::Pcma => g711::alaw_encode(pcm, out),
+            Encoder::Pcmu => Law::Mu.encode(pcm, out).0,
+            Encoder::Pcma => Law::A.encode(pcm, out).0,
             Encoder::G722(state) => state.encode(pcm, out),
             Encoder::L16 => l16::encode(pcm, out),
             Encoder::Dvi4(state) => state.encode(pcm, out),
             Encoder::Gsm(state) => state.encode(pcm, out),
             Encoder::Cn => cn::Noise::measure(pcm, NOISE_ORDER).write(out),
+        }
+    }
+}
+
+impl Encoder {
+    /// As `encode`, and how loud the samples are.
+    pub fn encode_metered(&mut self, pcm: &[i16], out: &mut [u8]) -> (usize, Level) {
+        match self {
+            Encoder::Pcmu => Law::Mu.encode(pcm, out),
+            Encoder::Pcma => Law::A.encode(pcm, out),
+            _ => (self.encode(pcm, out), Level::of(pcm)),
         }
     }
 }
@@ -258,8 +271,8 @@ impl Decoder {
     /// of `out`, also with an empty payload, which goes on with the last description.
     pub fn decode(&mut self, payload: &[u8], out: &mut [i16]) -> usize {
         match self {
-            Decoder::Pcmu => g711::ulaw_decode(payload, out),
-            Decoder::Pcma => g711::alaw_decode(payload, out),
+            Decoder::Pcmu => Law::Mu.decode(payload, out).0,
+            Decoder::Pcma => Law::A.decode(payload, out).0,
             Decoder::G722(state) => state.decode(payload, out),
             Decoder::L16 => l16::decode(payload, out),
             Decoder::Dvi4(state) => state.decode(payload, out),

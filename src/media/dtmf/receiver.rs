@@ -118,6 +118,11 @@ impl EventReceiver {
         }
     }
 
+    /// No event is going on.
+    pub fn is_idle(&self) -> bool {
+        self.active.is_none()
+    }
+
     /// When `timeout` shall be called, if nothing comes.
     pub fn deadline(&self) -> Option<Time> {
         self.active.map(|a| a.last_seen + LOST_AFTER)

@@ -22,6 +22,9 @@ impl Gain {
         Ok(Gain((percent as i32 * ONE + 50) / 100))
     }
 
+    pub fn is_one(self) -> bool {
+        self.0 == ONE
+    }
     pub fn apply(self, frames: &mut [i16]) {
         if self.0 == ONE {
             return;

@@ -8,6 +8,7 @@
 //! tick is a grid of its own that is laid a few milliseconds behind the playout tick, so that a host that
 //! reads and writes back at once adds no packet interval of delay. RFC 3550, RFC 3551, RFC 4733, RFC 4961.
 
+mod decoding;
 mod early;
 mod filter;
 mod gain;
@@ -17,7 +18,10 @@ mod receive;
 mod record;
 mod reports;
 mod send;
+mod source;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod voice;
 
 use super::host_ring::{add_stamps, host_rings, AudioReader, HostAudio, SessionAudio};
@@ -272,11 +276,13 @@ impl Session {
     /// When to call `handle_deadline`; None while there is nothing to do.
     pub fn next_deadline(&self) -> Option<Time> {
         let stream = self.stream.as_ref()?;
-        let send = Some(stream.send.next());
-        [stream.receive.next_deadline(), send, self.outbox.as_ref().and_then(|o| o.deadline())]
-            .into_iter()
-            .flatten()
-            .min()
+        let next = stream.receive.next_deadline().min(stream.send.next());
+        let outbox = self.outbox.as_ref().and_then(|o| o.deadline());
+        Some(outbox.map_or(next, |outbox| outbox.min(next)))
+    }
+    /// What is heard goes to the host as it is decoded.
+    fn hears_plainly(&self) -> bool {
+        self.voice.is_none() && self.receive_gain.is_one()
     }
 
     /// The playout clock runs and waits for no packet: a packet that is read only at its ticks comes in time.
@@ -302,7 +308,7 @@ impl Session {
     /// send ticks, where the socket is at hand anyway; at a playout tick only what is missing is looked for.
     pub fn wants_packets(&self, now: Time) -> bool {
         let Some(stream) = &self.stream else { return false };
-        let plays = stream.receive.playout.next().is_some_and(|at| at <= now);
+        let plays = stream.receive.playout.deadline() <= now;
         if self.config.jitter_min < PATIENT {
             return plays;
         }

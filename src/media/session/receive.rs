@@ -1,9 +1,10 @@
 //! The receiving half: source, sequence, events, jitter buffer, playout.
 
+use super::decoding::Decoding;
 use super::protection::ReceiveSrtp;
+use super::source::{jitter_of, Source};
 use super::{Events, Session};
-use crate::media::codec::{cn, Codec, Decoder};
-use crate::media::conceal::Concealer;
+use crate::media::codec::{cn, Codec};
 use crate::media::dtmf::receiver::KeyEvents;
 use crate::media::dtmf::{EventReceiver, KeyEvent};
 use crate::media::jitter::{Inserted, JitterBuffer, Next, MAX_PAYLOAD};
@@ -12,13 +13,12 @@ use crate::media::meter::Level;
 use crate::media::params::{MediaError, MediaEvent, MediaStats, SessionConfig, StreamParams};
 use crate::media::playout::Playout;
 use crate::media::reporter::Heard;
-use crate::media::resample::Resampler;
 use crate::proto::rtp::{
-    classify, ExtendedSequence, PacketKind, RtpPacket, SequenceNumber, SequenceTracker, TelephoneEvent,
-    Timestamp, Verdict,
+    classify, ExtendedSequence, PacketKind, RtpHeader, RtpPacket, SequenceNumber, TelephoneEvent, Timestamp,
+    Verdict,
 };
 use crate::proto::srtp::SrtpError;
-use crate::util::{Duration, Time};
+use crate::util::Time;
 use core::net::SocketAddr;
 
 /// Frames made up in a row before the stream counts as silent.
@@ -28,9 +28,7 @@ const MAX_TICKS: usize = 4;
 /// Samples of one decoded packet: the common case, others, and all that a datagram can hold.
 const USUAL: usize = 160;
 const SMALL: usize = 480;
-const LARGE: usize = 2 * MAX_PAYLOAD;
-/// Packets that are looked at for what was heard before a loss.
-const REMEMBERED: usize = 16;
+pub const LARGE: usize = 2 * MAX_PAYLOAD;
 /// Frames of the host's rate that leave the resampler at a time.
 const HOST_BLOCK: usize = 1024;
 
@@ -73,114 +71,38 @@ pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError
 
 const COMFORT_NOISE: u8 = 13;
 
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Receive {
-    // What every packet needs comes first.
+    // What every packet needs comes first, in cache lines: what is at hand, the clock, the source, the buffer.
     srtp: Option<Box<ReceiveSrtp>>,
-    /// The one of `formats` that came last.
-    usual: Option<(u8, Format)>,
+    last_packet: Time,
+    /// Zero: never.
+    timeout_ns: u64,
+    /// Duration of the last packet played, as time and in ticks of its clock.
+    frame_ns: u64,
+    frame_ticks: u32,
+    made_up: u32,
     listening: bool,
     peer_is_silent: bool,
     timed_out: bool,
     /// An SSRC that was seen once and would be next.
     rival: Option<(u32, SequenceNumber)>,
-    latch: Latch,
-    jitter: JitterBuffer,
     pub playout: Playout,
     source: Option<Source>,
-    keys: EventReceiver,
+    /// The one of `formats` that came last.
+    usual: Option<(u8, Format)>,
+    latch: Latch,
+    jitter: JitterBuffer,
     decoding: Option<Decoding>,
-    timeout: Duration,
-    last_packet: Time,
-    /// Duration of the last packet played, in ticks of its clock and as time.
-    frame_ticks: u32,
-    frame: Duration,
-    made_up: u32,
+    keys: EventReceiver,
     /// What the peer's silence sounds like, once it has said so; is it silent now?
     noise: Option<Box<cn::Generator>>,
     formats: Vec<(u8, Format)>,
     host_rate: u32,
     /// Lost packets of the sources before this one.
     lost_before: u64,
-}
-
-/// One SSRC.
-struct Source {
-    ssrc: u32,
-    tracker: SequenceTracker,
-    highest: u64,
-    /// RFC 3550 A.8: transit in ticks, jitter in 1/16 ticks.
-    transit: Option<u32>,
-    jitter_q4: u32,
-    clock_rate: u32,
-}
-
-impl Source {
-    fn new(ssrc: u32, clock_rate: u32) -> Source {
-        let tracker = SequenceTracker::new(1);
-        Source { ssrc, tracker, highest: 0, transit: None, jitter_q4: 0, clock_rate }
-    }
-
-    fn measure(&mut self, now: Time, timestamp: Timestamp) {
-        let arrival = (u128::from(now.as_nanos()) * u128::from(self.clock_rate) / 1_000_000_000) as u32;
-        let transit = arrival.wrapping_sub(timestamp.0);
-        if let Some(before) = self.transit.replace(transit) {
-            let d = (transit.wrapping_sub(before) as i32).unsigned_abs();
-            // A jump of the sender's clock is no jitter.
-            if d < self.clock_rate {
-                self.jitter_q4 = self.jitter_q4 + d - ((self.jitter_q4 + 8) >> 4);
-            }
-        }
-    }
-
-    fn jitter(&self) -> Duration {
-        let ns = u64::from(self.jitter_q4 >> 4) * 1_000_000_000 / u64::from(self.clock_rate.max(1));
-        Duration::from_nanos(ns)
-    }
-}
-
-/// What belongs to the codec that is heard.
-struct Decoding {
-    payload_type: u8,
-    codec: Codec,
-    decoder: Decoder,
-    concealer: Concealer,
-    to_host: Option<Box<Resampler>>,
-}
-
-impl Decoding {
-    fn new(payload_type: u8, codec: Codec, host_rate: u32) -> Decoding {
-        let to_host = Resampler::between(codec.audio_rate, host_rate);
-        Decoding {
-            payload_type,
-            codec,
-            decoder: Decoder::new(&codec),
-            concealer: Concealer::new(codec.audio_rate),
-            to_host: to_host.map(Box::new),
-        }
-    }
-
-    /// Before a loss is made up: what was heard last. Packets that can be decoded once more still lie in the buffer.
-    fn remember(&mut self, jitter: &JitterBuffer) {
-        if !self.decoder.is_stateless() || self.concealer.is_concealing() {
-            return;
-        }
-        let (mut last, mut count, mut samples) = ([0; REMEMBERED], 0, 0);
-        for slot in (1..=REMEMBERED as u64).filter_map(|n| jitter.played(n)) {
-            if samples >= self.concealer.memory() || jitter.payload_type(slot) != self.payload_type {
-                break;
-            }
-            last[count] = slot;
-            count += 1;
-            samples += self.codec.samples_in(jitter.payload(slot).len());
-        }
-        self.concealer.reset();
-        for &slot in last[..count].iter().rev() {
-            let mut pcm = [0; LARGE];
-            let n = self.decoder.decode(jitter.payload(slot), &mut pcm);
-            self.concealer.heard(&pcm[..n]);
-        }
-    }
+    #[cfg(test)]
+    pub way: super::tests::Way,
 }
 
 impl Receive {
@@ -193,7 +115,6 @@ impl Receive {
     ) -> Receive {
         let clock_rate = params.codec.clock_rate;
         let frame_ticks = clock_rate * ptime_ms / 1000;
-        let frame = Duration::from_millis(u64::from(ptime_ms));
         let slots = config.jitter_max.as_millis() as usize / ptime_ms as usize + 4;
         let bytes = formats
             .iter()
@@ -220,14 +141,25 @@ impl Receive {
             lost_before: 0,
             decoding: None,
             frame_ticks,
-            frame,
+            frame_ns: u64::from(ptime_ms) * 1_000_000,
             made_up: 0,
             noise: None,
             peer_is_silent: false,
-            timeout: config.rtp_timeout,
+            timeout_ns: u64::try_from(config.rtp_timeout.as_nanos()).unwrap_or(u64::MAX),
             last_packet: now,
             timed_out: false,
+            #[cfg(test)]
+            way: super::tests::Way::default(),
         }
+    }
+
+    #[cfg(test)]
+    fn goes_the_long_way(&self) -> bool {
+        self.way.goes_the_long_one()
+    }
+    #[cfg(not(test))]
+    fn goes_the_long_way(&self) -> bool {
+        false
     }
 
     pub fn reconfigure(
@@ -311,6 +243,9 @@ impl Receive {
         stats: &mut MediaStats,
         events: &mut Events,
     ) -> bool {
+        if self.ordinary(now, from, datagram, stats) {
+            return false;
+        }
         match classify(datagram) {
             PacketKind::Rtp => {}
             // RTCP has its own reader; without one it is no reason for alarm.
@@ -339,6 +274,40 @@ impl Receive {
         }
         self.accept(now, &packet, format, datagram.len(), stats, events);
         judged != Judged::Known
+    }
+
+    /// The packet of nearly every interval: the next one of the known source, of the usual kind, with nothing to be done but
+    /// to keep it. False: it is another one, and nothing was done. Whatever this takes the long way would take alike.
+    fn ordinary(&mut self, now: Time, from: SocketAddr, datagram: &[u8], stats: &mut MediaStats) -> bool {
+        if self.goes_the_long_way() {
+            return false;
+        }
+        let (Some(source), Some((usual, Format::Audio(codec)))) = (&mut self.source, self.usual) else {
+            return false;
+        };
+        let Some((head, payload)) = datagram.split_first_chunk::<{ RtpHeader::LEN }>() else { return false };
+        let Some(sequence) = source.tracker.upcoming() else { return false };
+        let [a, b, c, d, t0, t1, t2, t3, ssrc @ ..] = *head;
+        // Version 2 and no flag, the type without a marker (so that it is no RTCP), the number.
+        let expected = [0x80, usual & 0x7f, (sequence.0 >> 8) as u8, sequence.0 as u8];
+        let unexpected = [a, b, c, d] != expected || u32::from_be_bytes(ssrc) != source.ssrc;
+        let unsettled = self.rival.is_some() || !self.latch.is_settled_on(from) || !self.keys.is_idle();
+        let idle = !self.listening || self.peer_is_silent || self.timed_out || !self.playout.is_steady();
+        if unexpected || unsettled || idle || codec.samples_in(payload.len()) == 0 {
+            return false;
+        }
+        let timestamp = Timestamp(u32::from_be_bytes([t0, t1, t2, t3]));
+        if !self.jitter.append(sequence, timestamp, usual, payload, now) {
+            return false;
+        }
+        stats.rx_packets += 1;
+        stats.rx_bytes += datagram.len() as u64;
+        self.last_packet = now;
+        source.tracker.update(sequence.sequence());
+        source.highest = sequence.0;
+        source.clock_rate = codec.clock_rate;
+        source.measure(now, timestamp);
+        true
     }
 
     fn format(&mut self, payload_type: u8) -> Option<Format> {
@@ -469,7 +438,7 @@ impl Receive {
         match self.jitter.insert(sequence, ts, pt, payload, now) {
             Inserted::Stored => {
                 stats.rx_reordered += u64::from(reordered);
-                self.playout.arrived(now, self.jitter_now());
+                self.playout.arrived(now, || jitter_of(&self.source));
             }
             Inserted::Duplicate => stats.rx_duplicate += 1,
             Inserted::Late => stats.rx_late += 1,
@@ -489,32 +458,33 @@ impl Receive {
             };
             self.decoding = self.formats.iter().find_map(audio);
         }
-        self.playout.arrived(now, self.jitter_now());
+        self.playout.arrived(now, || jitter_of(&self.source));
     }
 
-    fn jitter_now(&self) -> Duration {
-        self.source.as_ref().map_or(Duration::ZERO, Source::jitter)
+    /// `Time::MAX`: never.
+    fn timeout_at(&self) -> Time {
+        if self.listening && !self.timed_out && self.timeout_ns != 0 {
+            return Time::from_nanos(self.last_packet.as_nanos().saturating_add(self.timeout_ns));
+        }
+        Time::MAX
     }
 
-    fn timeout_at(&self) -> Option<Time> {
-        let watching = self.listening && !self.timed_out && !self.timeout.is_zero();
-        watching.then(|| self.last_packet + self.timeout)
-    }
-
-    pub fn next_deadline(&self) -> Option<Time> {
-        [self.playout.next(), self.keys.deadline(), self.timeout_at()].into_iter().flatten().min()
+    /// `Time::MAX`: never.
+    pub fn next_deadline(&self) -> Time {
+        let soonest = self.playout.deadline().min(self.timeout_at());
+        self.keys.deadline().map_or(soonest, |keys| keys.min(soonest))
     }
 
     /// All that is due.
     pub fn run(&mut self, session: &mut Session, now: Time) {
         push_key(&mut session.events, self.keys.timeout(now));
-        if self.timeout_at().is_some_and(|t| t <= now) {
+        if self.timeout_at() <= now {
             self.timed_out = true;
             self.peer_is_silent = false;
             session.events.push(MediaEvent::Timeout);
         }
         for _ in 0..MAX_TICKS {
-            let Some(tick) = self.playout.due(now, self.frame) else { return };
+            let Some(tick) = self.playout.due(now, self.frame_ns) else { return };
             self.tick(session, tick);
         }
     }
@@ -528,16 +498,16 @@ impl Receive {
             Next::Packet(slot) => self.play(session, tick, slot),
             Next::Lost => {
                 self.make_up(session);
-                self.playout.advance(self.frame);
+                self.playout.advance(self.frame_ns);
             }
-            Next::Hold | Next::Empty => self.playout.advance(self.frame),
+            Next::Hold | Next::Empty => self.playout.advance(self.frame_ns),
         }
     }
 
     /// More than the largest delay waits, or the clock has found a frame too many: the oldest goes.
     fn hold_to_the_bound(&mut self) {
-        let bound = self.playout.max() + self.frame;
-        while self.frame * (self.jitter.waiting() as u32) > bound && self.jitter.waiting() > 1 {
+        let bound = self.playout.max_ns() + self.frame_ns;
+        while self.frame_ns * self.jitter.waiting() as u64 > bound && self.jitter.waiting() > 1 {
             self.jitter.drop_next(self.frame_ticks);
         }
         if self.playout.take_leave_out() && self.jitter.waiting() > 1 {
@@ -554,12 +524,12 @@ impl Receive {
             self.made_up = 0;
             return self.flush();
         }
-        if self.playout.wait(tick, self.frame) {
+        if self.playout.wait(tick, self.frame_ns) {
             return;
         }
         self.jitter.next(self.frame_ticks);
         self.make_up(session);
-        self.playout.advance(self.frame);
+        self.playout.advance(self.frame_ns);
     }
 
     fn play(&mut self, session: &mut Session, tick: Time, slot: usize) {
@@ -572,22 +542,30 @@ impl Receive {
             };
             self.decoding = Some(Decoding::new(pt, *codec, self.host_rate));
         }
-        let Some(decoding) = &self.decoding else { return };
+        let Some(decoding) = &mut self.decoding else { return };
         let codec = decoding.codec;
-        let samples = codec.samples_in(len).max(1);
-        session.audio.stamp(self.stamp_of(slot), codec.clock_rate);
+        let samples = match decoding.measured {
+            Some((bytes, samples)) if bytes == len => samples,
+            _ => {
+                let samples = codec.samples_in(len).max(1);
+                decoding.measured = Some((len, samples));
+                self.frame_ticks = codec.samples_to_ticks(samples).max(1);
+                self.frame_ns = samples as u64 * 1_000_000_000 / u64::from(codec.audio_rate.max(1));
+                samples
+            }
+        };
+        if session.audio.is_stamped() {
+            session.audio.stamp(self.stamp_of(slot), codec.clock_rate);
+        }
         match samples {
             n if n <= USUAL => self.decode::<USUAL>(session, slot),
             n if n <= SMALL => self.decode::<SMALL>(session, slot),
             _ => self.decode::<LARGE>(session, slot),
         }
-        self.frame_ticks = codec.samples_to_ticks(samples).max(1);
-        self.frame =
-            Duration::from_nanos(samples as u64 * 1_000_000_000 / u64::from(codec.audio_rate.max(1)));
-        let jitter = self.jitter_now();
-        self.playout.played(tick, self.jitter.arrival(slot), jitter, self.frame);
+        let arrival = self.jitter.arrival(slot);
+        self.playout.played(tick, arrival, || jitter_of(&self.source), self.frame_ns);
         self.jitter.release(slot, self.frame_ticks);
-        self.playout.advance(self.frame);
+        self.playout.advance(self.frame_ns);
         self.made_up = 0;
     }
 
@@ -601,9 +579,17 @@ impl Receive {
     }
 
     fn decode<const N: usize>(&mut self, session: &mut Session, slot: usize) {
+        let plain = session.hears_plainly() && !self.goes_the_long_way();
         let Some(d) = &mut self.decoding else { return };
         let mut pcm = [0i16; N];
-        let n = d.decoder.decode(self.jitter.payload(slot), &mut pcm);
+        let payload = self.jitter.payload(slot);
+        if let Some(law) = d.law().filter(|_| plain) {
+            // The level is known on the way.
+            let (n, level) = law.decode(payload, &mut pcm);
+            session.levels.received = level;
+            return hand_over(session, &pcm[..n]);
+        }
+        let n = d.decoder.decode(payload, &mut pcm);
         let pcm = &mut pcm[..n];
         d.concealer.smooth(pcm);
         match d.decoder.is_stateless() {
@@ -616,7 +602,7 @@ impl Receive {
     /// A frame of what the peer's silence sounds like.
     fn comfort(&mut self, session: &mut Session) {
         self.made_up = 0;
-        self.playout.advance(self.frame);
+        self.playout.advance(self.frame_ns);
         let (Some(noise), Some(d)) = (&mut self.noise, &mut self.decoding) else { return };
         let mut left = d.codec.ticks_to_samples(self.frame_ticks) as usize;
         while left > 0 {
@@ -644,13 +630,13 @@ impl Receive {
     }
 
     pub fn fill_stats(&self, stats: &mut MediaStats) {
-        let frame_ms = self.frame.as_millis() as u32;
+        let frame_ms = (self.frame_ns / 1_000_000) as u32;
         stats.rx_buffer_ms = self.jitter.waiting() as u32 * frame_ms;
         stats.rx_lost = self.lost_before;
         stats.rx_late += self.jitter.given_up();
         if let Some(source) = &self.source {
             stats.rx_lost += source.tracker.lost();
-            stats.rx_jitter_us = source.jitter().as_micros() as u32;
+            stats.rx_jitter_us = (source.jitter_ns() / 1000) as u32;
         }
     }
 

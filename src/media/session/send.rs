@@ -16,16 +16,16 @@ use core::net::SocketAddr;
 /// The send tick comes so long after the playout tick: time for the host to read and to write back.
 pub const TURNAROUND: Duration = Duration::from_millis(6);
 /// A send tick that is at most so far away is taken together with a playout tick, where that is wanted.
-const TOGETHER: Duration = Duration::from_micros(1500);
+const TOGETHER_NS: u64 = 1_500_000;
 /// The grid is moved by one sample of 8000 Hz a packet at most, so that the peer sees no jitter.
-const ALIGN_STEP: Duration = Duration::from_micros(125);
+const ALIGN_STEP_NS: u64 = 125_000;
 /// In the long run the grid follows a peer's clock that is off by 200 parts in a million, and no more: two
 /// ends that follow each other must not chase each other.
-const ALIGN_DRIFT: Duration = Duration::from_micros(4);
+const ALIGN_DRIFT_NS: u64 = 4_000;
 /// Nearer than this is near enough.
-const ALIGN_NEAR: Duration = Duration::from_micros(500);
+const ALIGN_NEAR_NS: u64 = 500_000;
 /// Packets behind which time is left out instead of sent in a burst.
-const CATCH_UP: u32 = 3;
+const CATCH_UP: u64 = 3;
 /// A payload stays within a path MTU of 1500 with IPv6, UDP, RTP and what SRTP adds.
 const MAX_PAYLOAD: usize = 1400;
 /// Samples of a packet: the common case, others, and the most there can be.
@@ -42,9 +42,18 @@ pub fn codec_of(format: &PayloadFormat) -> Result<Codec, MediaError> {
 
 #[repr(C)]
 pub struct Send {
-    // What every packet needs comes first.
-    codec: Codec,
-    encoder: Encoder,
+    // What every packet needs comes first. Spans are in nanoseconds.
+    next: Time,
+    /// A packet's duration: whole nanoseconds, and the rest in 1/audio_rate of them.
+    frame_ns: u64,
+    turnaround_ns: u64,
+    /// How far the grid may still be moved.
+    align_left_ns: u64,
+    frame_samples: usize,
+    frame_ticks: u32,
+    ssrc: u32,
+    timestamp: Timestamp,
+    sequence: SequenceNumber,
     payload_type: u8,
     event_type: Option<u8>,
     sending: bool,
@@ -52,22 +61,13 @@ pub struct Send {
     join: bool,
     /// The next audio packet is the first after a gap.
     marker: bool,
-    frame_samples: usize,
-    frame_ticks: u32,
-    /// A packet's duration: whole nanoseconds, and the rest in 1/audio_rate of them.
-    frame: Duration,
-    rest: u64,
-    rest_sum: u64,
-    next: Time,
-    turnaround: Duration,
-    /// How far the grid may still be moved.
-    align_left: Duration,
-    ssrc: u32,
-    sequence: SequenceNumber,
-    timestamp: Timestamp,
+    encoder: Encoder,
     srtp: Option<Box<SendSrtp>>,
     from_host: Option<Box<Resampler>>,
     keys: Option<Box<KeySender>>,
+    rest: u64,
+    rest_sum: u64,
+    codec: Codec,
     ssrc_step: u32,
     host_rate: u32,
 }
@@ -91,12 +91,12 @@ impl Send {
             marker: true,
             frame_samples: 0,
             frame_ticks: 0,
-            frame: Duration::ZERO,
+            frame_ns: 0,
             rest: 0,
             rest_sum: 0,
             next: now,
-            turnaround: TURNAROUND,
-            align_left: Duration::ZERO,
+            turnaround_ns: TURNAROUND.as_nanos() as u64,
+            align_left_ns: 0,
             ssrc: start.ssrc,
             sequence: SequenceNumber(start.sequence),
             timestamp: Timestamp(start.timestamp),
@@ -142,7 +142,7 @@ impl Send {
         self.frame_samples = self.codec.whole_samples(samples);
         self.frame_ticks = self.codec.samples_to_ticks(self.frame_samples);
         let ns = self.frame_samples as u64 * 1_000_000_000;
-        self.frame = Duration::from_nanos(ns / rate as u64);
+        self.frame_ns = ns / rate as u64;
         self.rest = ns % rate as u64;
         self.rest_sum = 0;
     }
@@ -179,27 +179,25 @@ impl Send {
 
     /// Time from a playout tick to the send tick; zero takes both together.
     pub fn set_turnaround(&mut self, turnaround: Duration) {
-        if turnaround != self.turnaround {
-            self.turnaround = turnaround;
+        let turnaround_ns = u64::try_from(turnaround.as_nanos()).unwrap_or(u64::MAX);
+        if turnaround_ns != self.turnaround_ns {
+            self.turnaround_ns = turnaround_ns;
             self.align_again();
         }
     }
     /// How much too early a send tick may be taken.
-    fn early(&self) -> Duration {
-        if self.turnaround.is_zero() {
-            TOGETHER
-        } else {
-            Duration::ZERO
-        }
+    fn horizon(&self, now: Time) -> Time {
+        let early = if self.turnaround_ns == 0 { TOGETHER_NS } else { 0 };
+        Time::from_nanos(now.as_nanos().saturating_add(early))
     }
     pub fn is_due(&self, now: Time) -> bool {
-        self.next <= now + self.early()
+        self.next <= self.horizon(now)
     }
 
     /// The peer's phase is a new one: the grid may be moved by a packet's duration in all.
     pub fn align_again(&mut self) {
-        self.align_left = self.frame;
-        self.join = self.turnaround.is_zero();
+        self.align_left_ns = self.frame_ns;
+        self.join = self.turnaround_ns == 0;
     }
 
     pub fn queue_keys(
@@ -227,15 +225,15 @@ impl Send {
         now: Time,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
-        let horizon = now + self.early();
+        let horizon = self.horizon(now);
         if self.next > horizon {
             return;
         }
-        let late = now.since(self.next);
-        let late_us = u32::try_from(late.as_micros()).unwrap_or(u32::MAX);
+        let late_ns = now.as_nanos().saturating_sub(self.next.as_nanos());
+        let late_us = u32::try_from(late_ns / 1000).unwrap_or(u32::MAX);
         session.stats.tx_late_max_us = session.stats.tx_late_max_us.max(late_us);
-        if late > self.frame * CATCH_UP {
-            self.leave_out(late);
+        if late_ns > self.frame_ns * CATCH_UP {
+            self.leave_out(late_ns);
         }
         while self.next <= horizon {
             match self.frame_samples {
@@ -247,26 +245,31 @@ impl Send {
                     out,
                 ),
             }
-            self.advance(receive.playout.next());
+            self.advance(receive.playout.deadline());
         }
     }
 
     /// A long stall: the time that nobody can hear any more is left out, and the timestamps tell so.
-    fn leave_out(&mut self, late: Duration) {
-        let frames = (late.as_nanos() / self.frame.as_nanos().max(1)) as u32;
-        self.next += self.frame * frames;
+    fn leave_out(&mut self, late_ns: u64) {
+        let frames = (late_ns / self.frame_ns.max(1)) as u32;
+        self.move_on(self.frame_ns * u64::from(frames));
         self.timestamp = self.timestamp.add(frames.wrapping_mul(self.frame_ticks));
         self.marker = true;
     }
+    fn move_on(&mut self, ns: u64) {
+        self.next = Time::from_nanos(self.next.as_nanos().saturating_add(ns));
+    }
 
-    fn advance(&mut self, playout: Option<Time>) {
-        self.rest_sum += self.rest;
-        let rate = u64::from(self.codec.audio_rate);
-        let carry = self.rest_sum / rate;
-        self.rest_sum %= rate;
-        self.next = self.next + self.frame + Duration::from_nanos(carry);
-        self.align_left = (self.align_left + ALIGN_DRIFT).min(self.frame);
-        if let Some(playout) = playout {
+    fn advance(&mut self, playout: Time) {
+        if self.rest != 0 {
+            self.rest_sum += self.rest;
+            let rate = u64::from(self.codec.audio_rate);
+            self.move_on(self.rest_sum / rate);
+            self.rest_sum %= rate;
+        }
+        self.move_on(self.frame_ns);
+        self.align_left_ns = (self.align_left_ns + ALIGN_DRIFT_NS).min(self.frame_ns);
+        if playout != Time::MAX {
             self.align(playout);
         }
     }
@@ -274,21 +277,24 @@ impl Send {
     /// Moves the grid a step towards its place behind the playout tick. It never crosses that tick: a
     /// host that writes back what it reads would be left with a frame more, and with its delay, for good.
     fn align(&mut self, playout: Time) {
-        let frame = self.frame.as_nanos() as i128;
-        let behind = i128::from(self.next.as_nanos()) - i128::from(playout.as_nanos());
-        let wanted = self.turnaround.max(TOGETHER / 2).min(self.frame / 2).as_nanos() as i128;
+        let frame = self.frame_ns as i64;
+        let behind = self.next.as_nanos().wrapping_sub(playout.as_nanos()) as i64;
+        let wanted = self.turnaround_ns.max(TOGETHER_NS / 2).min(self.frame_ns / 2) as i64;
         if core::mem::take(&mut self.join) {
             // Later, never earlier: what is sent is in time for somebody's clock already.
-            let later = (wanted - behind).rem_euclid(frame);
-            self.next += Duration::from_nanos(later as u64);
+            self.move_on((wanted - behind).rem_euclid(frame) as u64);
             return;
         }
-        let excess = behind.rem_euclid(frame) - wanted;
-        if excess.unsigned_abs() < ALIGN_NEAR.as_nanos() || self.align_left < ALIGN_STEP {
+        // Mostly it is within the frame, and a division is spared.
+        let into = if (0..frame).contains(&behind) { behind } else { behind.rem_euclid(frame) };
+        let excess = into - wanted;
+        if excess.unsigned_abs() < ALIGN_NEAR_NS || self.align_left_ns < ALIGN_STEP_NS {
             return;
         }
-        self.align_left -= ALIGN_STEP;
-        self.next = if excess > 0 { self.next - ALIGN_STEP } else { self.next + ALIGN_STEP };
+        self.align_left_ns -= ALIGN_STEP_NS;
+        let next = self.next.as_nanos();
+        let moved = if excess > 0 { next.saturating_sub(ALIGN_STEP_NS) } else { next + ALIGN_STEP_NS };
+        self.next = Time::from_nanos(moved);
     }
 
     /// `N` samples are enough, and so are `BYTES` of packet.
@@ -311,10 +317,10 @@ impl Send {
             // On hold the host's clock goes on; what it says is not for the peer.
             session.audio_discard(self.host_frames());
         }
-        session.levels.sent = Level::of(pcm);
         self.tap(session, pcm);
         match step {
             KeyStep::Event { timestamp, marker, event } => {
+                session.levels.sent = Level::of(pcm);
                 if let Some(pt) = self.event_type {
                     const LEN: usize = RtpHeader::LEN + TELEPHONE_EVENT_BYTES;
                     let mut packet = [0; LEN + ROOM];
@@ -325,12 +331,14 @@ impl Send {
             }
             _ if self.sending => {
                 let mut packet = [0; BYTES];
-                let n = self.encoder.encode(pcm, &mut packet[RtpHeader::LEN..BYTES - ROOM]);
+                let room = &mut packet[RtpHeader::LEN..BYTES - ROOM];
+                let (n, level) = self.encoder.encode_metered(pcm, room);
+                session.levels.sent = level;
                 let marker = core::mem::take(&mut self.marker);
                 let packet = (&mut packet[..], RtpHeader::LEN + n);
                 self.put(session, packet, self.payload_type, marker, timestamp, to, out);
             }
-            _ => {}
+            _ => session.levels.sent = Level::of(pcm),
         }
     }
 

@@ -84,16 +84,18 @@ pub enum Verdict {
 /// The receiver's side of one source's sequence numbers: extension to 64 bits, probation, counts of what
 /// was expected and received.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct SequenceTracker {
+    // What every packet changes comes first.
+    /// Highest seen. Starts at one cycle so that reordering at the start has room below.
+    max: u64,
+    received: u64,
+    /// The sequence number after a jump that would prove a restart.
+    bad: Option<SequenceNumber>,
     started: bool,
     probation: u8,
     /// Where the counts begin.
     base: u64,
-    /// Highest seen. Starts at one cycle so that reordering at the start has room below.
-    max: u64,
-    /// The sequence number after a jump that would prove a restart.
-    bad: Option<SequenceNumber>,
-    received: u64,
     expected_prior: u64,
     received_prior: u64,
 }
@@ -156,6 +158,11 @@ impl SequenceTracker {
         }
         self.bad = Some(sequence.next());
         Verdict::Jump
+    }
+
+    /// The number that follows on the highest one of a source that is believed. `update` finds it valid.
+    pub fn upcoming(&self) -> Option<ExtendedSequence> {
+        (self.started && self.probation == 0).then(|| ExtendedSequence(self.max + 1))
     }
 
     fn admit_first(&mut self) -> Verdict {
