@@ -1,14 +1,14 @@
 //! The rings between a session and its host, with a thread at either end.
 
 use voip::media::host_ring::host_rings;
-use voip::media::ring::ring_pair;
+use voip::media::ring::{ring_pair, Room};
 use voip::util::{Rng, SeededRng};
 
 /// Every sample that goes in comes out once and in order, however the two ends run against each other.
 #[test]
 fn two_threads_pass_all_samples_through_the_ring_in_order() {
     for (capacity, total) in [(1, 5_000u32), (7, 50_000), (160, 500_000), (1600, 1_000_000)] {
-        let (mut session, mut host) = host_rings(capacity, capacity);
+        let (mut session, mut host) = host_rings(8000, capacity, capacity);
         let writer = std::thread::spawn(move || {
             let (mut next, mut chunk) = (0u32, 1usize);
             while next < total {
@@ -38,10 +38,11 @@ fn two_threads_pass_all_samples_through_the_ring_in_order() {
     }
 }
 
-/// Bursts of any length through a near and a far ring; the reader sees all of them before it sees the end.
+/// Bursts of any length through a near ring and segments; the reader sees all of them before it sees the end.
 #[test]
 fn bursts_pass_a_ring_in_order_and_its_end_comes_last() {
-    let [(mut w, mut r), (_other, other)] = ring_pair(3000, 7);
+    let [(mut w, mut r), (_other, other)] =
+        ring_pair(Room { capacity: 3000, near: 333 }, Room { capacity: 7, near: 7 });
     let writer = std::thread::spawn(move || {
         let _same_side = other;
         let (mut rng, mut next) = (SeededRng::new(3), 0i16);

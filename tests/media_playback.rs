@@ -219,7 +219,7 @@ fn another_rate_for_the_host_holds_from_then_on_also_in_a_call() {
     let mut w = World::new(8000);
     w.write(300);
     w.run(400);
-    let (session, host) = voip::media::host_ring::host_rings(48_000, 48_000);
+    let (session, host) = voip::media::host_ring::host_rings(16_000, 48_000, 48_000);
     w.session.set_host(16_000, session);
     w.host = host;
     assert_eq!(w.session.host_rate(), 16_000);

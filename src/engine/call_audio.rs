@@ -263,7 +263,7 @@ impl Call {
         let scaled = |frames: usize| frames * format.rate as usize / before.rate.max(1) as usize;
         let read = scaled(lock(&shared.audio.reader).capacity());
         let write = scaled(lock(&shared.audio.writer).capacity());
-        let (session, host) = host_rings(read, write);
+        let (session, host) = host_rings(format.rate, read, write);
         let rate = format.rate;
         self.media(MediaOp::Session(Box::new(move |s, _| s.set_host(rate, session))))?;
         shared.audio.replace(format, Some(host));

@@ -10,7 +10,7 @@
 //! A host that wants to know where the audio stands in the stream's time has stamps beside it: see
 //! [`super::stamps`].
 
-use super::ring::{ring_pair, RingReader, RingWriter};
+use super::ring::{ring_pair, RingReader, RingWriter, Room};
 use super::stamps::{stamps, StampReader, StampWriter};
 use core::sync::atomic::Ordering;
 
@@ -34,9 +34,16 @@ pub struct SessionAudio {
     stamps: Option<Box<StampWriter>>,
 }
 
-/// Both rings, with the capacities in frames.
-pub fn host_rings(read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
-    let [(received, reader), (writer, to_send)] = ring_pair(read_frames, write_frames);
+/// What there is always memory for: a host that reads is two packets of 20 ms behind at most, one that writes keeps up to
+/// three ready.
+const NEAR_READ_MS: usize = 60;
+const NEAR_WRITE_MS: usize = 80;
+
+/// Both rings, for a host of this rate, with the capacities in frames.
+pub fn host_rings(host_rate: u32, read_frames: usize, write_frames: usize) -> (SessionAudio, HostAudio) {
+    let room = |capacity, near_ms| Room { capacity, near: host_rate as usize * near_ms / 1000 };
+    let (read, write) = (room(read_frames, NEAR_READ_MS), room(write_frames, NEAR_WRITE_MS));
+    let [(received, reader), (writer, to_send)] = ring_pair(read, write);
     let session = SessionAudio { received, to_send, taken: 0, forgotten: 0, cut: None, stamps: None };
     let reader = AudioReader { ring: reader, stamps: None };
     let writer = AudioWriter { ring: writer, written: 0 };
@@ -240,7 +247,7 @@ mod tests {
 
     #[test]
     fn empty_is_empty_and_silence_is_audio() {
-        let (mut session, mut host) = host_rings(320, 320);
+        let (mut session, mut host) = host_rings(8000, 320, 320);
         let mut out = [7i16; 160];
         assert_eq!(host.reader.read(&mut out), 0);
         session.deliver(&[0; 80]);
@@ -250,7 +257,7 @@ mod tests {
 
     #[test]
     fn after_an_overrun_the_reader_hears_only_what_comes_now() {
-        let (mut session, mut host) = host_rings(320, 320);
+        let (mut session, mut host) = host_rings(8000, 320, 320);
         assert_eq!(session.deliver(&[1; 160]), 0);
         assert_eq!(session.deliver(&[2; 160]), 0);
         assert_eq!(session.deliver(&[3; 160]), 160);
@@ -263,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_flush_forgets_what_was_written_before_and_keeps_what_comes_after() {
-        let (mut session, mut host) = host_rings(320, 320);
+        let (mut session, mut host) = host_rings(8000, 320, 320);
         host.writer.write(&[1; 200]);
         host.writer.flush();
         host.writer.write(&[2; 100]);
@@ -275,7 +282,7 @@ mod tests {
 
     #[test]
     fn each_end_sees_when_the_other_is_gone() {
-        let (session, host) = host_rings(10, 10);
+        let (session, host) = host_rings(8000, 10, 10);
         assert!(!host.reader.is_closed());
         drop(session);
         assert!(host.reader.is_closed() && host.writer.is_closed());

@@ -17,6 +17,7 @@ pub mod recorder;
 pub mod reporter;
 pub mod resample;
 pub mod ring;
+mod ring_memory;
 pub mod rtp_stream;
 pub mod session;
 pub mod stamps;

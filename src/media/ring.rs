@@ -2,92 +2,53 @@
 //! either way, in one piece of memory.
 //!
 //! An ordinary ring walks through all of its memory however little is in it: two seconds of room cost a call 64 KiB
-//! that are cold in every cache. So a queue is two rings: a near one of a few packets, and a far one that is used only while
-//! the near one is full, and has no memory before it is used for the first time. Either goes back to its first sample whenever the producer finds it
-//! empty. All words that one side of a pair writes lie in one cache line.
+//! that are cold in every cache. So a queue is a near ring of a few packets, and a list of segments for what waits behind
+//! that: each is made when the producer gets to it and goes when it was read, or back to the producer. Behind what is in the
+//! segments nothing goes into the near ring, which is read first. The near ring begins at its front again whenever the
+//! producer finds it empty. All words that one side of a pair writes lie in one cache line.
 
+use super::ring_memory::{Segment, Shared, Side, LINE_SAMPLES, SEGMENT};
 use crate::util::{prefetch, prefetch_bytes};
-use core::cell::UnsafeCell;
-use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use core::ptr::null_mut;
+use core::sync::atomic::Ordering;
 
-/// Samples of a near ring; more for a queue of very many.
-const NEAR_ROOM: usize = 1024;
-const NEAR_PART: usize = 16;
+pub use super::ring_memory::Marks;
+
 const NEAR: usize = 0;
 const FAR: usize = 1;
 
-const LINE_SAMPLES: usize = 32;
-
-/// A cache line of samples. Not cleared beforehand, so that it is not touched.
-#[repr(align(64))]
-struct Line(#[allow(dead_code)] [MaybeUninit<UnsafeCell<i16>>; LINE_SAMPLES]);
-
-/// What two sides share.
-struct Pair {
-    sides: [Side; 2],
-    /// The near rings; only reached by the ends' pointers into it.
-    _near: Box<[MaybeUninit<Line>]>,
-    /// The far ring of each queue, by the number of its producer's side.
-    far: [OnceLock<Box<[MaybeUninit<Line>]>>; 2],
-}
-
-/// What one side writes, as the producer of one queue and the consumer of the other.
-#[derive(Default, Debug)]
-#[repr(align(64))]
-struct Side {
-    /// As the producer: the position behind the newest sample (low half) and the shift (high half), in one word so that
-    /// the consumer never sees one without the other.
-    written: [AtomicU64; 2],
-    /// As the consumer: the position of the oldest sample.
-    read: [AtomicU32; 2],
-    /// One of its ends is.
-    gone: AtomicBool,
-    marks: Marks,
-}
-
-/// Two words of a side for whoever uses the queues.
-#[derive(Default, Debug)]
-pub struct Marks {
-    pub flag: AtomicBool,
-    pub count: AtomicU64,
-}
-
-// SAFETY: a sample between `read` and `written` is touched by the consumer only, all others by the producer only; the
-// release of either word and its acquire on the other side order the accesses.
-unsafe impl Sync for Pair {}
-// SAFETY: as above; the rings divide the memory for good.
-unsafe impl Send for Pair {}
-
-/// One end of a queue. Positions count samples modulo 2^32; that at position `p` lies at `(p + shift) & (room - 1)` of its
-/// ring.
-struct End {
-    pair: Arc<Pair>,
-    /// Which one is ours.
-    side: usize,
-    capacity: u32,
-    rings: [Ring; 2],
-}
-
-/// The memory of one ring: a power of two of samples, or none. Null: not there yet, or not known yet.
+/// How large a queue is, in samples.
 #[derive(Clone, Copy, Debug)]
-struct Ring {
-    at: *mut i16,
-    room: u32,
+pub struct Room {
+    /// It never holds more; at least 1, at most 2^28.
+    pub capacity: usize,
+    /// For so many there is always memory.
+    pub near: usize,
 }
 
-// SAFETY: the pointers lead into the memory of the pair that is held, which is shared as said there.
-unsafe impl Send for End {}
-// SAFETY: as above; a shared end only reads the words.
-unsafe impl Sync for End {}
+/// One end of a queue. Positions count samples modulo 2^32, in the near ring and in the segments each.
+///
+/// A sample between `read` and `written` is touched by the consumer only, all others by the producer only; the release of
+/// either word and its acquire on the other side order the accesses.
+struct End {
+    pair: Shared,
+    /// The near ring: where it is behind the head of the pair, and its samples.
+    start: u32,
+    room: u32,
+    capacity: u32,
+    /// Which one is ours.
+    side: u32,
+}
 
 /// The writing end.
 #[derive(Debug)]
 pub struct RingWriter {
     end: End,
     tail: [u32; 2],
-    shift: [u32; 2],
+    /// Where the next one goes: in the near ring, in the last segment.
+    at: [u32; 2],
+    /// Null: there are no segments, and nothing is in them.
+    last: *mut Segment,
 }
 
 /// The reading end.
@@ -97,59 +58,61 @@ pub struct RingReader {
     head: [u32; 2],
 }
 
-/// Two queues for up to so many samples (at least 1, at most 2^28) each. Who writes the first one reads the second one.
-pub fn ring_pair(first: usize, second: usize) -> [(RingWriter, RingReader); 2] {
-    let capacities = [first, second].map(|capacity| capacity.clamp(1, 1 << 28));
-    let near = capacities.map(|c| (c / NEAR_PART).next_power_of_two().max(NEAR_ROOM));
-    let far = [0, 1].map(|n| if capacities[n] > near[n] { capacities[n].next_power_of_two() } else { 0 });
-    let mut memory = lines(near[0] + near[1]);
-    let base: *mut i16 = memory.as_mut_ptr().cast();
-    let pair = Arc::new(Pair { sides: Default::default(), _near: memory, far: Default::default() });
-    let starts = [0, near[0]];
+// SAFETY: what `last` points to is the producer's until it gives it away.
+unsafe impl Send for RingWriter {}
+// SAFETY: as above; a shared one only reads the words.
+unsafe impl Sync for RingWriter {}
+
+/// Two queues. Who writes the first one reads the second one.
+pub fn ring_pair(first: Room, second: Room) -> [(RingWriter, RingReader); 2] {
+    let capacity = [first, second].map(|room| room.capacity.clamp(1, 1 << 28));
+    let near = [first.near.clamp(1, capacity[0]), second.near.clamp(1, capacity[1])];
+    let starts = [0, near[0].next_multiple_of(LINE_SAMPLES)];
+    let pair = Shared::new(starts[1] + near[1]);
     [0, 1].map(|n| {
-        let ring = |at: *mut i16, room: usize| Ring { at, room: room as u32 };
-        let rings = [ring(base.wrapping_add(starts[n]), near[n]), ring(core::ptr::null_mut(), far[n])];
-        let capacity = capacities[n] as u32;
-        let end = |side| End { pair: pair.clone(), side, capacity, rings };
-        let writer = RingWriter { end: end(n), tail: [0; 2], shift: [0; 2] };
-        (writer, RingReader { end: end(1 - n), head: [0; 2] })
+        let end = |side| End {
+            pair: pair.clone(),
+            start: starts[n] as u32,
+            room: near[n] as u32,
+            capacity: capacity[n] as u32,
+            side,
+        };
+        let writer = RingWriter { end: end(n as u32), tail: [0; 2], at: [0; 2], last: null_mut() };
+        (writer, RingReader { end: end(1 - n as u32), head: [0; 2] })
     })
 }
 
-fn lines(samples: usize) -> Box<[MaybeUninit<Line>]> {
-    Box::new_uninit_slice(samples.div_ceil(LINE_SAMPLES))
-}
-
-impl Ring {
-    /// The two pieces that `count` samples from position `at` lie in.
-    fn pieces(&self, at: u32, shift: u32, count: usize) -> [(*mut i16, usize); 2] {
-        let first = (at.wrapping_add(shift) & self.room.wrapping_sub(1)) as usize;
-        let before_end = count.min(self.room as usize - first);
-        // invariant: `first` lies within the ring, which is one since `count` is not 0.
-        [(self.at.wrapping_add(first), before_end), (self.at, count - before_end)]
-    }
-
-    fn prefetch(&self, at: u32, shift: u32, count: usize) {
-        let first = (at.wrapping_add(shift) & self.room.wrapping_sub(1)) as usize;
-        let count = count.min(self.room as usize - first);
-        prefetch_bytes(self.at.wrapping_add(first).cast_const().cast(), 2 * count);
-    }
-}
-
 impl End {
+    #[inline]
     fn own(&self) -> &Side {
-        &self.pair.sides[self.side]
+        &self.pair.sides()[self.side as usize & 1]
     }
+    #[inline]
     fn other(&self) -> &Side {
-        &self.pair.sides[1 - self.side]
+        &self.pair.sides()[1 - (self.side as usize & 1)]
     }
-    /// A ring that something is written to or read from. The producer makes the far one before anything is in it.
-    fn ring(&mut self, ring: usize, producer: usize) -> Ring {
-        if self.rings[ring].at.is_null() {
-            let far = self.pair.far[producer].get_or_init(|| lines(self.rings[FAR].room as usize));
-            self.rings[ring].at = far.as_ptr().cast::<i16>().cast_mut();
+    #[inline]
+    fn near(&self) -> *mut i16 {
+        self.pair.samples().wrapping_add(self.start as usize)
+    }
+    /// The two pieces of the near ring that `count` samples from `at` on lie in.
+    #[inline]
+    fn pieces(&self, at: u32, count: usize) -> [(*mut i16, usize); 2] {
+        let before_end = count.min((self.room - at) as usize);
+        [(self.near().wrapping_add(at as usize), before_end), (self.near(), count - before_end)]
+    }
+    fn prefetch(&self, at: u32, count: usize) {
+        let (start, count) = self.pieces(at, count)[0];
+        prefetch_bytes(start.cast_const().cast(), 2 * count);
+    }
+    /// As many samples before `at` in the near ring.
+    #[inline]
+    fn before(&self, at: u32, count: u32) -> u32 {
+        if count <= at {
+            at - count
+        } else {
+            at + self.room - count
         }
-        self.rings[ring]
     }
 }
 
@@ -161,17 +124,22 @@ impl Drop for End {
 
 impl core::fmt::Debug for End {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("End").field("side", &self.side).field("sides", &self.pair.sides).finish()
+        f.debug_struct("End").field("side", &self.side).field("sides", self.pair.sides()).finish()
     }
 }
 
 impl RingWriter {
-    fn used(&self, ring: usize) -> u32 {
-        self.tail[ring].wrapping_sub(self.end.other().read[ring].load(Ordering::Acquire))
+    #[inline]
+    fn used(&self) -> [u32; 2] {
+        let used =
+            |ring: usize| self.tail[ring].wrapping_sub(self.end.other().read[ring].load(Ordering::Acquire));
+        [used(NEAR), if self.last.is_null() { 0 } else { used(FAR) }]
     }
     /// Samples that a push would take.
+    #[inline]
     pub fn space(&self) -> usize {
-        (self.end.capacity - self.used(NEAR) - self.used(FAR)) as usize
+        let [near, far] = self.used();
+        (self.end.capacity - near - far) as usize
     }
     pub fn capacity(&self) -> usize {
         self.end.capacity as usize
@@ -185,57 +153,126 @@ impl RingWriter {
         &self.end.own().marks
     }
 
-    /// Where the next `count` samples will go, or (not `deep`) the words of both queues.
+    /// Where the next `count` samples will go, if the words are at hand, or (not `deep`) the words of both queues.
     pub fn prefetch(&self, deep: bool, count: usize) {
         if deep {
-            self.end.rings[NEAR].prefetch(self.tail[NEAR], self.shift[NEAR], count);
+            let is_empty = self.end.other().read[NEAR].load(Ordering::Relaxed) == self.tail[NEAR];
+            self.end.prefetch(if is_empty { 0 } else { self.at[NEAR] }, count);
         } else {
-            prefetch(&self.end.pair.sides);
+            prefetch(self.end.pair.sides());
         }
     }
 
     /// Takes as many as there is room for; how many.
+    #[inline]
     pub fn push(&mut self, samples: &[i16]) -> usize {
-        let used = [self.used(NEAR), self.used(FAR)];
-        let n = samples.len().min((self.end.capacity - used[NEAR] - used[FAR]) as usize);
-        // Behind what is in the far ring nothing may go into the near one, which is read first.
-        let room = if used[FAR] == 0 { self.end.rings[NEAR].room - used[NEAR] } else { 0 };
-        let (near, far) = samples[..n].split_at(n.min(room as usize));
-        self.put(NEAR, near, used[NEAR]);
-        self.put(FAR, far, used[FAR]);
-        n
-    }
-
-    fn put(&mut self, ring: usize, samples: &[i16], used: u32) {
-        if samples.is_empty() {
-            return;
-        }
-        if used == 0 {
-            // Nothing is in it: the next sample goes to the front.
-            self.shift[ring] = self.tail[ring].wrapping_neg();
-        }
-        let (tail, shift) = (self.tail[ring], self.shift[ring]);
-        let mut at = 0;
-        let memory = self.end.ring(ring, self.end.side);
-        for (to, len) in memory.pieces(tail, shift, samples.len()) {
-            // SAFETY: the piece lies in the free part of the ring, which only the producer touches.
-            unsafe { core::ptr::copy_nonoverlapping(samples[at..at + len].as_ptr(), to, len) };
-            at += len;
-        }
-        let tail = tail.wrapping_add(samples.len() as u32);
-        self.tail[ring] = tail;
-        self.end.own().written[ring].store(u64::from(shift) << 32 | u64::from(tail), Ordering::Release);
+        self.push_within(samples, self.used())
     }
 
     /// Takes all or, if there is no room for all, nothing.
+    #[inline]
     pub fn push_all(&mut self, samples: &[i16]) -> bool {
-        samples.len() <= self.space() && self.push(samples) == samples.len()
+        let used = self.used();
+        let all = samples.len() <= (self.end.capacity - used[NEAR] - used[FAR]) as usize;
+        all && self.push_within(samples, used) == samples.len()
+    }
+
+    #[inline]
+    fn push_within(&mut self, samples: &[i16], used: [u32; 2]) -> usize {
+        let n = samples.len().min((self.end.capacity - used[NEAR] - used[FAR]) as usize);
+        let room = if used[FAR] == 0 { (self.end.room - used[NEAR]) as usize } else { 0 };
+        let near = n.min(room);
+        self.put_near(&samples[..near], used[NEAR]);
+        if n > near {
+            self.put_far(&samples[near..n], used[FAR]);
+        } else if used[FAR] == 0 && !self.last.is_null() {
+            self.end_segments();
+        }
+        n
+    }
+
+    #[inline]
+    fn put_near(&mut self, samples: &[i16], used: u32) {
+        if samples.is_empty() {
+            return;
+        }
+        let start = if used == 0 { 0 } else { self.at[NEAR] };
+        let [(to, first), (front, rest)] = self.end.pieces(start, samples.len());
+        let (before, after) = samples.split_at(first);
+        // SAFETY: the piece lies in the free part of the ring, which only the producer touches.
+        unsafe { core::ptr::copy_nonoverlapping(before.as_ptr(), to, first) };
+        if rest > 0 {
+            // SAFETY: so does this one.
+            unsafe { core::ptr::copy_nonoverlapping(after.as_ptr(), front, rest) };
+        }
+        let at = start + samples.len() as u32;
+        self.at[NEAR] = if at >= self.end.room { at - self.end.room } else { at };
+        self.publish(NEAR, samples.len());
+    }
+
+    #[cold]
+    fn put_far(&mut self, samples: &[i16], used: u32) {
+        let mut left = samples;
+        if used == 0 {
+            self.begin_segments();
+        }
+        while !left.is_empty() {
+            let at = self.at[FAR] as usize;
+            let (now, later) = left.split_at(left.len().min(SEGMENT - at));
+            // SAFETY: the last segment is there until the producer ends it, and what is not written is the producer's.
+            unsafe {
+                let to = Segment::samples(self.last).add(at);
+                core::ptr::copy_nonoverlapping(now.as_ptr(), to, now.len());
+            }
+            self.at[FAR] = (at + now.len()) as u32;
+            if at + now.len() == SEGMENT {
+                self.next_segment();
+            }
+            left = later;
+        }
+        self.publish(FAR, samples.len());
+    }
+
+    #[inline]
+    fn publish(&mut self, ring: usize, samples: usize) {
+        self.tail[ring] = self.tail[ring].wrapping_add(samples as u32);
+        let word = u64::from(self.at[ring]) << 32 | u64::from(self.tail[ring]);
+        self.end.own().written[ring].store(word, Ordering::Release);
+    }
+
+    /// Nothing is in them: the next sample is the first one of a segment that both sides take for the first one.
+    fn begin_segments(&mut self) {
+        self.at[FAR] = 0;
+        if self.last.is_null() {
+            let segments = &self.end.own().segments;
+            let segment = segments.take();
+            segments.first.store(segment, Ordering::Relaxed);
+            self.last = segment;
+        }
+    }
+
+    /// The last one is full. It gets its successor before the consumer can have read it, so that there always is one to go
+    /// on to.
+    fn next_segment(&mut self) {
+        let next = self.end.own().segments.take();
+        // SAFETY: the last segment lives, see `put_far`.
+        unsafe { (*self.last).next.store(next, Ordering::Release) };
+        self.last = next;
+        self.at[FAR] = 0;
+    }
+
+    #[cold]
+    fn end_segments(&mut self) {
+        let last = core::mem::replace(&mut self.last, null_mut());
+        // SAFETY: all that was in them has been read, and the consumer is with the last one.
+        unsafe { self.end.own().segments.end(last) };
     }
 }
 
 impl RingReader {
-    /// How many samples wait in each ring, and the shift that they lie at. The far one is looked at first: what is in the near
-    /// one by then is older.
+    /// How many samples wait in the near ring and in the segments, and where the one behind them will go. The segments are
+    /// looked at first: what is in the near ring by then is older.
+    #[inline]
     fn waiting(&self) -> [(u32, u32); 2] {
         let written = &self.end.other().written;
         let far = written[FAR].load(Ordering::Acquire);
@@ -255,142 +292,95 @@ impl RingReader {
         self.end.other().gone.load(Ordering::Acquire)
     }
     /// Those of the other side.
+    #[inline]
     pub fn marks(&self) -> &Marks {
         &self.end.other().marks
     }
 
     /// What the next `count` samples come from, if the words are at hand.
     pub fn prefetch(&self, count: usize) {
-        let written = self.end.other().written[NEAR].load(Ordering::Relaxed);
-        self.end.rings[NEAR].prefetch(self.head[NEAR], (written >> 32) as u32, count);
+        let word = self.end.other().written[NEAR].load(Ordering::Relaxed);
+        let waiting = (word as u32).wrapping_sub(self.head[NEAR]);
+        self.end.prefetch(self.end.before((word >> 32) as u32, waiting), count);
     }
 
     /// Gives as many as there are and fit; how many.
+    #[inline]
     pub fn pop(&mut self, out: &mut [i16]) -> usize {
-        let mut total = 0;
-        for (ring, (waiting, shift)) in self.waiting().into_iter().enumerate() {
-            let n = (out.len() - total).min(waiting as usize);
-            if n == 0 {
-                continue;
-            }
-            let memory = self.end.ring(ring, 1 - self.end.side);
-            for (from, len) in memory.pieces(self.head[ring], shift, n) {
-                let to = out[total..total + len].as_mut_ptr();
-                // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
-                unsafe { core::ptr::copy_nonoverlapping(from.cast_const(), to, len) };
-                total += len;
-            }
-            self.advance(ring, n as u32);
+        let [(near, at), far] = self.waiting();
+        let n = out.len().min(near as usize);
+        if n > 0 {
+            self.get_near(&mut out[..n], self.end.before(at, near));
         }
-        total
+        if far.0 == 0 || n == out.len() {
+            return n;
+        }
+        n + self.walk_far(far, out.len() - n, Some(&mut out[n..]))
+    }
+
+    #[inline]
+    fn get_near(&mut self, out: &mut [i16], at: u32) {
+        let [(from, first), (front, rest)] = self.end.pieces(at, out.len());
+        let (before, after) = out.split_at_mut(first);
+        // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
+        unsafe { core::ptr::copy_nonoverlapping(from.cast_const(), before.as_mut_ptr(), first) };
+        if rest > 0 {
+            // SAFETY: so was this one.
+            unsafe { core::ptr::copy_nonoverlapping(front.cast_const(), after.as_mut_ptr(), rest) };
+        }
+        self.advance(NEAR, out.len());
+    }
+
+    /// Goes past up to `most` samples in the segments and copies them, if there is a place to; how many.
+    #[cold]
+    fn walk_far(&mut self, (waiting, end): (u32, u32), most: usize, mut out: Option<&mut [i16]>) -> usize {
+        let count = most.min(waiting as usize);
+        let segments = &self.end.other().segments;
+        let mut segment = segments.first.load(Ordering::Relaxed);
+        let mut at = end.wrapping_sub(waiting) as usize & (SEGMENT - 1);
+        let mut passed = 0;
+        while passed < count {
+            let n = (count - passed).min(SEGMENT - at);
+            if let Some(out) = &mut out {
+                let to = out[passed..passed + n].as_mut_ptr();
+                // SAFETY: the first segment with something in it lives until the consumer passes it.
+                unsafe { core::ptr::copy_nonoverlapping(Segment::samples(segment).add(at), to, n) };
+            }
+            passed += n;
+            at += n;
+            if at == SEGMENT {
+                // SAFETY: read to its end; the producer linked the next one before it published the last sample.
+                segment = unsafe { segments.pass(segment) };
+                at = 0;
+            }
+        }
+        if passed == waiting as usize {
+            segments.drop_spare();
+        }
+        self.advance(FAR, count);
+        count
     }
 
     /// Forgets up to `count` samples; how many.
     pub fn skip(&mut self, count: usize) -> usize {
-        let mut total = 0;
-        for (ring, (waiting, _)) in self.waiting().into_iter().enumerate() {
-            let n = (count - total).min(waiting as usize);
-            self.advance(ring, n as u32);
-            total += n;
+        let [(near, _), far] = self.waiting();
+        let n = count.min(near as usize);
+        if n > 0 {
+            self.advance(NEAR, n);
         }
-        total
+        if far.0 == 0 || n == count {
+            return n;
+        }
+        n + self.walk_far(far, count - n, None)
     }
 
-    fn advance(&mut self, ring: usize, n: u32) {
-        if n > 0 {
-            self.head[ring] = self.head[ring].wrapping_add(n);
-            self.end.own().read[ring].store(self.head[ring], Ordering::Release);
-        }
+    #[inline]
+    fn advance(&mut self, ring: usize, n: usize) {
+        self.head[ring] = self.head[ring].wrapping_add(n as u32);
+        self.end.own().read[ring].store(self.head[ring], Ordering::Release);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    fn ring(capacity: usize) -> (RingWriter, RingReader) {
-        ring_pair(capacity, 7).into_iter().next().expect("two rings")
-    }
-    use crate::util::{Rng, SeededRng};
-    use std::collections::VecDeque;
-
-    #[test]
-    fn it_holds_what_it_promises_and_no_more() {
-        let (mut w, mut r) = ring(10);
-        assert_eq!(w.push(&[1; 7]), 7);
-        assert!(!w.push_all(&[2; 4]));
-        assert_eq!(w.push(&[2; 4]), 3);
-        assert_eq!((w.space(), r.available()), (0, 10));
-        let mut out = [0; 16];
-        assert_eq!(r.pop(&mut out), 10);
-        assert_eq!(out[..10], [1, 1, 1, 1, 1, 1, 1, 2, 2, 2]);
-        assert_eq!(r.pop(&mut out), 0);
-    }
-
-    #[test]
-    fn the_rings_of_a_pair_never_meet() {
-        let [(mut a, mut ar), (mut b, mut br)] = ring_pair(2000, 3000);
-        for n in 0..500usize {
-            let (x, y) = (vec![n as i16; 1 + n * 7 % 1900], vec![!(n as i16); 1 + n * 5 % 2900]);
-            assert_eq!((a.push(&x), b.push(&y)), (x.len(), y.len()));
-            let (mut out, mut other) = (vec![0; x.len()], vec![0; y.len()]);
-            assert_eq!((ar.pop(&mut out), br.pop(&mut other)), (x.len(), y.len()));
-            assert_eq!((out, other), (x, y));
-        }
-    }
-
-    #[test]
-    fn an_emptied_ring_begins_at_its_front_again() {
-        let (mut w, mut r) = ring(16_000);
-        for n in 0..10_000 {
-            w.push(&[n as i16; 160]);
-            let mut out = [0; 160];
-            assert_eq!(r.pop(&mut out), 160);
-            assert_eq!(out, [n as i16; 160]);
-            assert_eq!(w.tail[NEAR].wrapping_add(w.shift[NEAR]), 160);
-        }
-    }
-
-    #[test]
-    fn with_a_few_packets_in_it_a_queue_has_no_far_memory() {
-        let (mut w, mut r) = ring(16_000);
-        w.push(&[7; 480]);
-        for _ in 0..10_000 {
-            w.push(&[7; 160]);
-            assert_eq!(r.pop(&mut [0; 160]), 160);
-        }
-        assert_eq!((w.tail[FAR], r.available()), (0, 480));
-        assert!(w.end.pair.far[0].get().is_none());
-    }
-
-    #[test]
-    fn any_pushes_and_pops_are_a_queue_also_past_the_wrap_of_the_positions() {
-        for seed in 0..100 {
-            let mut rng = SeededRng::new(seed);
-            let (mut w, mut r) = ring(1 + rng.below(3000) as usize);
-            let begin = u32::MAX - 20_000;
-            (w.tail, r.head) = ([begin; 2], [begin; 2]);
-            for ring in [NEAR, FAR] {
-                w.end.other().read[ring].store(begin, Ordering::Relaxed);
-                w.end.own().written[ring].store(u64::from(begin), Ordering::Relaxed);
-            }
-            let (mut model, mut next) = (VecDeque::new(), 0i16);
-            for _ in 0..500 {
-                let samples: Vec<i16> = (0..rng.below(400)).map(|i| next.wrapping_add(i as i16)).collect();
-                let n = w.push(&samples);
-                next = next.wrapping_add(n as i16);
-                model.extend(&samples[..n]);
-                let mut out = vec![0; rng.below(450) as usize];
-                let n = r.pop(&mut out);
-                let want: Vec<i16> = model.drain(..n).collect();
-                assert_eq!(out[..n], want, "seed {seed}");
-                let skipped = if rng.below(10) == 0 { r.skip(7) } else { 0 };
-                model.drain(..skipped);
-                assert_eq!(
-                    (r.available(), w.space()),
-                    (model.len(), w.capacity() - model.len()),
-                    "seed {seed}"
-                );
-            }
-        }
-    }
-}
+#[path = "ring_tests.rs"]
+mod tests;

@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_read_ends_where_the_timestamps_jump() {
-        let (mut session, mut host) = host_rings(1600, 160);
+        let (mut session, mut host) = host_rings(8000, 1600, 160);
         add_stamps(&mut session, &mut host.reader, 8000);
         for (timestamp, value) in [(1000u32, 1), (1160, 2), (9000, 3), (9160, 4)] {
             session.stamp(timestamp, 8000);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn frames_that_were_made_up_and_the_wrap_have_the_timestamps_that_follow() {
-        let (mut session, mut host) = host_rings(3200, 160);
+        let (mut session, mut host) = host_rings(16_000, 3200, 160);
         add_stamps(&mut session, &mut host.reader, 16_000);
         session.stamp(u32::MAX - 79, 8000);
         session.deliver(&[1; 320]);
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn after_an_overrun_the_times_are_those_of_what_is_heard() {
-        let (mut session, mut host) = host_rings(320, 160);
+        let (mut session, mut host) = host_rings(8000, 320, 160);
         add_stamps(&mut session, &mut host.reader, 8000);
         let mut timestamp = 0;
         for _ in 0..10 {

@@ -217,7 +217,7 @@ impl World {
             }
             16 => {
                 let rate = RATES[usize::from(value) % RATES.len()];
-                let (ends, host) = host_rings(rate as usize / 5, rate as usize / 5);
+                let (ends, host) = host_rings(rate, rate as usize / 5, rate as usize / 5);
                 session.set_host(rate, ends);
                 self.host = host;
             }

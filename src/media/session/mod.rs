@@ -150,7 +150,7 @@ impl Session {
 
     /// A session that waits for `configure`. Audio that the host writes meanwhile is kept in the ring.
     pub fn new(config: SessionConfig, rng: &mut dyn Rng, _now: Time) -> (Session, HostAudio) {
-        let (audio, host) = host_rings(config.read_ring_frames, config.write_ring_frames);
+        let (audio, host) = host_rings(config.host_rate, config.read_ring_frames, config.write_ring_frames);
         let start = SendStart {
             ssrc: rng.next_u32(),
             sequence: rng.next_u32() as u16,
