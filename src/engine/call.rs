@@ -484,7 +484,9 @@ impl CallShared {
     /// Written by the media worker. True if a host may have waited for it.
     pub(super) fn publish(&self, drained: bool, levels: Levels) -> bool {
         self.hot.levels.store(levels.to_u64(), Ordering::Relaxed);
-        self.hot.drained.swap(drained, Ordering::AcqRel) != drained
+        // Nobody else writes it before the end.
+        self.hot.drained.load(Ordering::Relaxed) != drained
+            && self.hot.drained.swap(drained, Ordering::AcqRel) != drained
     }
     /// False: a host reads the counters right now. The worker never waits for it.
     pub(super) fn publish_stats(&self, read: impl FnOnce() -> MediaStats) -> bool {

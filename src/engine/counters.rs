@@ -74,9 +74,10 @@ fn upper(index: usize) -> u64 {
 }
 
 impl Lateness {
-    pub fn note(&self, us: u64) {
+    /// So many were so late.
+    pub fn note(&self, us: u64, times: u64) {
         if let Some(count) = self.buckets.get(bucket(us)) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
         }
         self.worst.at_least(us);
     }
@@ -117,7 +118,7 @@ mod tests {
         let meter = Lateness::default();
         assert_eq!(meter.quantile(50), 0);
         for us in 1..=1000 {
-            meter.note(us);
+            meter.note(us, 1);
         }
         assert!((500..=620).contains(&meter.quantile(50)));
         assert!((990..=1000).contains(&meter.quantile(99)));

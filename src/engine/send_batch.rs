@@ -42,14 +42,6 @@ pub struct Flushed {
     pub errors: u64,
 }
 
-impl Flushed {
-    pub fn add(&mut self, other: Flushed) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.errors += other.errors;
-    }
-}
-
 impl Default for SendBatch {
     fn default() -> SendBatch {
         SendBatch {

@@ -91,6 +91,9 @@ impl Stream {
             Path::Shared(_) => None,
         }
     }
+    pub fn is_ipv6(&self) -> bool {
+        self.ipv6
+    }
     /// The number of the socket that it shares.
     pub fn shared_socket(&self) -> Option<usize> {
         match &self.path {
@@ -98,19 +101,15 @@ impl Stream {
             Path::Shared(index) => Some(*index),
         }
     }
-    /// For a stream whose turn is soon: has its memory at hand. Three steps, since one leads to the next.
+    /// For a stream whose turn is soon: has its memory at hand. Each step needs what the ones before have fetched.
+    #[inline]
     pub fn prefetch(&self, step: u8) {
         match step {
-            0 => {
-                let hot = std::mem::offset_of!(Stream, session) + Session::HOT_BYTES;
-                prefetch_bytes(std::ptr::from_ref(self).cast(), hot);
-            }
-            1 => {
-                self.call.shared().prefetch();
-                self.session.prefetch(0);
-            }
-            _ => self.session.prefetch(1),
+            0 => prefetch_bytes(std::ptr::from_ref(self).cast(), std::mem::offset_of!(Stream, session)),
+            3 => self.call.shared().prefetch(),
+            _ => {}
         }
+        self.session.prefetch(step);
     }
     /// Whether the socket should be read before the session runs: for all that came, or for one packet, which is what
     /// comes in an interval. One more may stay in the socket until it is missed or until the next thorough look.
@@ -143,10 +142,10 @@ impl Stream {
         earlier(self.session.next_deadline(), self.stats_due)
     }
 
-    /// Plays what is due, and hands out what is due to be sent.
-    pub fn tick(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
+    /// Plays what is due, and hands out what is due to be sent. False: nothing was.
+    pub fn tick(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) -> bool {
         if self.session.next_deadline().is_none_or(|at| at > now) {
-            return;
+            return false;
         }
         match &mut self.capture {
             None => self.session.handle_deadline(now, send),
@@ -155,20 +154,19 @@ impl Stream {
                 send(to, packet);
             }),
         }
+        true
     }
-    /// By its own socket.
-    pub fn send(&mut self, to: SocketAddr, packet: &[u8], sent: &mut Sent) {
-        let Path::Own { socket, .. } = &self.path else { return };
-        match socket.send_to(packet, udp::for_family(to, self.ipv6)) {
-            Ok(_) => {
-                sent.packets += 1;
-                sent.bytes += packet.len() as u64;
-            }
-            Err(_) => {
-                sent.errors += 1;
-                self.session.count_send_error();
-            }
+
+    /// After a tick, the usual end of a turn: the host sees what is new, and `due` is when it goes on. False: there is more to
+    /// be done, and nothing was.
+    pub fn rest(&mut self, now: Time) -> bool {
+        let told = self.stats_due.is_none_or(|at| at > now);
+        if !told || self.session.has_events() || self.session.is_playing() != self.by_tick {
+            return false;
         }
+        self.show(now, self.session.was_drained(), false);
+        self.due = self.next_deadline();
+        true
     }
 
     pub fn stats_report(&mut self, now: Time) -> Option<Report> {
@@ -179,8 +177,11 @@ impl Stream {
 
     /// Lets the host see levels at once and counters now and then, and wakes who waits.
     pub fn publish(&mut self, now: Time, at_once: bool) {
-        let wake = self.session.take_wake();
         let drained = self.session.is_drained();
+        self.show(now, drained, at_once);
+    }
+    fn show(&mut self, now: Time, drained: bool, at_once: bool) {
+        let wake = self.session.take_wake();
         let shared = self.call.shared();
         let changed = shared.publish(drained, self.session.levels());
         let due = at_once || now >= self.stats_publish || self.session.is_player_busy();

@@ -122,6 +122,32 @@ pub(super) fn to_storage(address: SocketAddr) -> (libc::sockaddr_storage, libc::
     (storage, len as libc::socklen_t)
 }
 
+/// One datagram, without waiting. The destination must be of the socket's family (`for_family`).
+pub fn send_to(fd: RawFd, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
+    let flags = libc::MSG_NOSIGNAL;
+    let (data, len) = (datagram.as_ptr().cast(), datagram.len());
+    let sent = match to {
+        SocketAddr::V4(v4) => {
+            // SAFETY: plain C data for which zeros are valid.
+            let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
+            fill_v4(&mut name, v4);
+            let (name, size) = ((&name as *const libc::sockaddr_in).cast(), size_of_val(&name) as _);
+            // SAFETY: the bytes and the name live until the call returns.
+            unsafe { libc::sendto(fd, data, len, flags, name, size) }
+        }
+        SocketAddr::V6(_) => {
+            let (name, size) = to_storage(to);
+            let name = (&name as *const libc::sockaddr_storage).cast();
+            // SAFETY: as above.
+            unsafe { libc::sendto(fd, data, len, flags, name, size) }
+        }
+    };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
 fn fill_v4(out: &mut libc::sockaddr_in, v4: SocketAddrV4) {
     out.sin_family = libc::AF_INET as libc::sa_family_t;
     out.sin_port = v4.port().to_be();

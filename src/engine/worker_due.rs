@@ -2,12 +2,16 @@
 //! send. So each pass finds its code, and the kernel's, at hand; one stream after the other would find neither.
 
 use super::clock::Stamps;
+use super::counters::Counters;
 use super::receiver::Receiver;
-use super::send_batch::Flushed;
+use super::stream::Stream;
+use super::thread;
+use super::udp;
 use super::worker_loop::{Worker, BATCH, DATAGRAM_BYTES};
-use crate::util::{Key, Time, Wheel};
+use crate::util::{Key, Slab, Time, Wheel};
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::os::fd::RawFd;
 
 /// Streams of a group. Their packets and what is touched of them stay in the cache from one pass to the next.
 const GROUP: usize = 16;
@@ -25,9 +29,13 @@ pub(super) struct Crew {
     letters: Vec<Letter>,
     /// The packets of `letters`, one behind the other.
     bytes: Vec<u8>,
+    /// Of whom there is more to be told than that they have played.
+    restless: Vec<Key>,
+    failed: Vec<(Key, String)>,
 }
 
 struct Letter {
+    fd: RawFd,
     key: Key,
     to: SocketAddr,
     which: Range<usize>,
@@ -40,6 +48,7 @@ impl Crew {
             receiver: Receiver::new(ROOM, DATAGRAM_BYTES),
             letters: Vec::with_capacity(GROUP),
             bytes: Vec::with_capacity(GROUP * 256),
+            restless: Vec::with_capacity(GROUP),
             ..Crew::default()
         }
     }
@@ -67,89 +76,161 @@ impl Worker {
         self.crew.members.clear();
         self.crew.receiver.clear();
         let now = self.stamps.now();
+        let mut late = Late::default();
         for n in group {
             let Some((at, key)) = due.get(n).copied() else { break };
             self.prefetch(due, n);
             let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
             stream.due = None;
-            let (wanted, fd) = (stream.packets_wanted(now), stream.own_socket());
-            self.counters().media_late.note(now.since(Wheel::fires_at(at)).as_micros() as u64);
+            late.note(now, at, &self.link.counters);
             let first = self.crew.receiver.len();
-            if let (Some(all), Some(fd)) = (wanted, fd) {
-                let most = if all { BATCH } else { 1 };
-                let count = self.crew.receiver.receive_more(fd, most).unwrap_or(0);
-                if count == BATCH {
-                    self.more.push(key);
+            match stream.own_socket() {
+                None => self.pending.prefetch(key),
+                Some(fd) => {
+                    if let Some(all) = stream.packets_wanted(now) {
+                        let most = if all { BATCH } else { 1 };
+                        let count = self.crew.receiver.receive_more(fd, most).unwrap_or(0);
+                        if count == BATCH {
+                            self.more.push(key);
+                        }
+                    }
                 }
-            }
-            if fd.is_none() {
-                self.pending.prefetch(key);
             }
             self.crew.members.push((key, first..self.crew.receiver.len()));
         }
+        late.tell(&self.link.counters);
     }
 
     /// The second pass: each hears, plays, and writes what it sends.
     fn play(&mut self) {
-        let mut crew = std::mem::take(&mut self.crew);
-        let (mut shared, stamps) = (std::mem::take(&mut self.shared), self.stamps);
-        let Crew { members, receiver, letters, bytes, .. } = &mut crew;
-        for (key, which) in members.iter().cloned() {
-            let mut flushed = Flushed::default();
+        let (stamps, now) = (self.stamps, self.stamps.now());
+        let Worker { streams, crew, shared, pending, wheel, tally, .. } = self;
+        let Crew { members, receiver, letters, bytes, restless, failed, .. } = crew;
+        for n in 0..members.len() {
+            prefetch(streams, members, n);
+            let Some((key, which)) = members.get(n).cloned() else { break };
+            let Some(stream) = streams.get_mut(key) else { continue };
             let count = which.len();
-            let mut pending = std::mem::take(&mut self.pending);
-            let done = self.guarded(key, |stream| {
+            let done = thread::caught(|| {
                 let heard = stream.hear(receiver, which, stamps);
-                let index = stream.shared_socket();
-                if index.is_some() {
-                    pending.take(key, |at, from, bytes| stream.arrived(at, from, bytes));
-                }
-                stream.tick(stamps.now(), &mut |to, packet| match index {
+                let played = match stream.shared_socket() {
                     None => {
-                        let start = bytes.len();
-                        bytes.extend_from_slice(packet);
-                        letters.push(Letter { key, to, which: start..bytes.len() });
+                        let (fd, ipv6) = (stream.own_socket(), stream.is_ipv6());
+                        stream.tick(now, &mut |to, packet| {
+                            let (Some(fd), start) = (fd, bytes.len()) else { return };
+                            bytes.extend_from_slice(packet);
+                            let to = udp::for_family(to, ipv6);
+                            letters.push(Letter { fd, key, to, which: start..bytes.len() });
+                        })
                     }
                     Some(index) => {
-                        if let Some(socket) = shared.get_mut(index) {
-                            flushed.add(socket.send(to, packet));
-                        }
+                        pending.take(key, |at, from, bytes| stream.arrived(at, from, bytes));
+                        stream.tick(now, &mut |to, packet| {
+                            if let Some(socket) = shared.get_mut(index) {
+                                tally.sent.count(socket.send(to, packet));
+                            }
+                        })
                     }
-                });
-                (heard, stream.stats_report(stamps.now()))
+                };
+                (heard, played && stream.rest(now))
             });
-            self.pending = pending;
-            self.tally.sent.count(flushed);
-            self.settle_stream(key, true);
-            let Some((heard, stats)) = done else { continue };
-            if count > 0 {
-                self.tally.received(count, heard);
+            match done {
+                Ok((heard, rests)) => {
+                    if count > 0 {
+                        tally.received(count, heard);
+                    }
+                    match stream.due.filter(|_| rests) {
+                        Some(at) => wheel.insert(at, key),
+                        None => restless.push(key),
+                    }
+                }
+                Err(text) => failed.push((key, text)),
             }
+        }
+        if !crew.restless.is_empty() || !crew.failed.is_empty() {
+            self.settle_crew();
+        }
+    }
+
+    /// Who has failed ends, and sends nothing any more: its descriptor may soon be another's. Of the others is told what there is.
+    fn settle_crew(&mut self) {
+        for (key, text) in std::mem::take(&mut self.crew.failed) {
+            self.crew.letters.retain(|letter| letter.key != key);
+            self.failed(key, &text);
+        }
+        let mut restless = std::mem::take(&mut self.crew.restless);
+        for key in restless.drain(..) {
+            let now = self.stamps.now();
+            let stats = self.streams.get_mut(key).and_then(|stream| stream.stats_report(now));
+            self.settle_stream(key, true);
             if let Some(report) = stats {
                 self.report(report);
             }
         }
-        (self.shared, self.crew) = (shared, crew);
+        self.crew.restless = restless;
     }
 
-    /// The third pass. A stream that has failed meanwhile sends nothing any more: its descriptor may be another's.
+    /// The third pass.
     fn post(&mut self) {
-        let Crew { letters, bytes, .. } = &mut self.crew;
-        for Letter { key, to, which } in letters.drain(..) {
-            if let (Some(stream), Some(packet)) = (self.streams.get_mut(key), bytes.get(which)) {
-                stream.send(to, packet, &mut self.tally.sent);
+        let Worker { crew, streams, tally, .. } = self;
+        let Crew { letters, bytes, .. } = crew;
+        for Letter { fd, key, to, which } in letters.drain(..) {
+            let Some(packet) = bytes.get(which) else { continue };
+            if udp::send_to(fd, to, packet).is_ok() {
+                tally.sent.packets += 1;
+                tally.sent.bytes += packet.len() as u64;
+            } else {
+                tally.sent.errors += 1;
+                if let Some(stream) = streams.get_mut(key) {
+                    stream.session.count_send_error();
+                }
             }
         }
         bytes.clear();
     }
 
-    /// The streams whose turn comes after the `n`th are got ready, each in three steps.
+    /// The streams whose turn comes after the `n`th are got ready, as far as the first pass goes.
     fn prefetch(&self, due: &[(Time, Key)], n: usize) {
-        let later = |ahead: usize| due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key));
-        for (step, ahead) in [(0, 6), (1, 4), (2, 2)] {
-            if let Some(stream) = later(ahead) {
+        for (step, ahead) in [(0, 6), (1, 3), (2, 1)] {
+            if let Some(stream) = due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key)) {
                 stream.prefetch(step);
             }
+        }
+    }
+}
+
+/// As `Worker::prefetch`, for the second pass.
+fn prefetch(streams: &Slab<Box<Stream>>, members: &[(Key, Range<usize>)], n: usize) {
+    let steps = if n == 0 { [(3, 0..4), (4, 0..2)] } else { [(3, n + 3..n + 4), (4, n + 1..n + 2)] };
+    for (step, which) in steps {
+        for (key, _) in members.get(which).unwrap_or_default() {
+            if let Some(stream) = streams.get(*key) {
+                stream.prefetch(step);
+            }
+        }
+    }
+}
+
+/// How late streams were run. Those of a slot are equally late, and counted together.
+#[derive(Default)]
+struct Late {
+    us: u64,
+    streams: u64,
+}
+
+impl Late {
+    fn note(&mut self, now: Time, at: Time, counters: &Counters) {
+        let us = now.as_nanos().saturating_sub(Wheel::fires_at(at).as_nanos()) / 1000;
+        if us != self.us {
+            self.tell(counters);
+            self.us = us;
+        }
+        self.streams += 1;
+    }
+    fn tell(&mut self, counters: &Counters) {
+        let streams = std::mem::take(&mut self.streams);
+        if streams > 0 {
+            counters.media_late.note(self.us, streams);
         }
     }
 }

@@ -32,7 +32,8 @@ use std::time::Duration;
 /// Datagrams that one read of one socket takes.
 pub(super) const BATCH: usize = 8;
 /// Larger than any audio packet; what is longer is cut and then refused by the parser.
-pub(super) const DATAGRAM_BYTES: usize = 2048;
+/// Not a power of two: rooms that begin one apart would push each other out of the cache.
+pub(super) const DATAGRAM_BYTES: usize = 2048 + 3 * 64;
 /// Commands that one wake-up takes.
 const COMMANDS: usize = 256;
 /// Sockets that one look finds ready.
@@ -288,11 +289,14 @@ impl Worker {
         match thread::caught(|| work(stream)) {
             Ok(value) => Some(value),
             Err(text) => {
-                log::error!(target: "voip::engine", "a media session panicked: {text}");
-                self.fail(key);
+                self.failed(key, &text);
                 None
             }
         }
+    }
+    pub(super) fn failed(&mut self, key: Key, text: &str) {
+        log::error!(target: "voip::engine", "a media session panicked: {text}");
+        self.fail(key);
     }
 
     fn fail(&mut self, key: Key) {

@@ -17,16 +17,17 @@ const WINDOW_MS: u32 = 15;
 const SMOOTH_MS: u32 = 4;
 
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub struct Concealer {
+    /// While concealing: the period being repeated (it lies at the end of `history`), and how many frames
+    /// were made up.
+    period: usize,
+    made_up: u32,
     rate: u32,
     /// The last frames heard, two maximal periods and more (nothing before the first): a circle whose oldest frame is at `at`. While concealing
     /// it is laid straight, the newest at the end.
     history: Box<[i16]>,
     at: usize,
-    /// While concealing: the period being repeated (it lies at the end of `history`), and how many frames
-    /// were made up.
-    period: usize,
-    made_up: u32,
     /// Difference at the joint, faded out over the first frames.
     step: i32,
 }

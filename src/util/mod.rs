@@ -10,7 +10,7 @@ mod time;
 mod wheel;
 
 pub use core::time::Duration;
-pub use prefetch::{prefetch, prefetch_bytes};
+pub use prefetch::{prefetch, prefetch_bytes, prefetch_line};
 pub use rng::{Rng, SeededRng};
 pub use scan::{find_byte, find_line_end, find_of_three};
 pub use short_text::ShortText;

@@ -8,7 +8,13 @@ pub fn prefetch<T: ?Sized>(value: &T) {
     prefetch_bytes(core::ptr::from_ref(value).cast::<u8>(), size_of_val(value));
 }
 
-/// The same by address; whether anything is there or not.
+/// The line that a value begins in.
+#[inline]
+pub fn prefetch_line<T>(value: &T) {
+    touch(core::ptr::from_ref(value).cast());
+}
+
+/// All lines by address; whether anything is there or not.
 #[inline]
 pub fn prefetch_bytes(start: *const u8, len: usize) {
     let offset = start as usize % LINE;

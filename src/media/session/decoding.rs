@@ -16,7 +16,7 @@ pub struct Decoding {
     pub payload_type: u8,
     pub codec: Codec,
     /// Bytes and samples of the packet for which the durations hold.
-    pub measured: Option<(usize, usize)>,
+    pub measured: (u16, u16),
     pub decoder: Decoder,
     pub to_host: Option<Box<Resampler>>,
     pub concealer: Concealer,
@@ -28,7 +28,7 @@ impl Decoding {
         Decoding {
             payload_type,
             codec,
-            measured: None,
+            measured: (0, 0),
             decoder: Decoder::new(&codec),
             concealer: Concealer::new(codec.audio_rate),
             to_host: to_host.map(Box::new),

@@ -49,14 +49,14 @@ impl Marks {
 impl Session {
     /// `written`: how many frames the host had written by then. `MediaEvent::PlayMark` with this number follows.
     pub fn mark(&mut self, id: u64, written: u64) {
-        if self.marks.is_none() {
+        if self.side.marks.is_none() {
             // Of before the first mark.
-            self.audio.take_cut();
+            self.side.audio.take_cut();
         }
-        let marks = self.marks.get_or_insert_default();
+        let marks = self.side.marks.get_or_insert_default();
         let plays = marks.queued;
         if marks.waiting.len() == MAX_MARKS {
-            return self.events.push(MediaEvent::PlayMark { mark: id, reached: false });
+            return self.side.events.push(MediaEvent::PlayMark { mark: id, reached: false });
         }
         marks.waiting.push_back(Mark { id, written, plays });
         self.look_at_marks();
@@ -66,29 +66,29 @@ impl Session {
     pub fn clear_playback(&mut self) {
         self.play_stop();
         // Forgets it.
-        self.audio.pending();
+        self.side.audio.pending();
         self.look_at_marks();
         self.look_whether_drained();
     }
 
     pub(super) fn look_at_marks(&mut self) {
-        let Some(marks) = &mut self.marks else { return };
-        if let Some((from, to)) = self.audio.take_cut() {
-            marks.lose(&mut self.events, |mark| mark.written > from && mark.written <= to);
+        let Some(marks) = &mut self.side.marks else { return };
+        if let Some((from, to)) = self.side.audio.take_cut() {
+            marks.lose(&mut self.side.events, |mark| mark.written > from && mark.written <= to);
         }
-        marks.look(self.audio.taken(), &mut self.events);
+        marks.look(self.side.audio.taken(), &mut self.side.events);
     }
 
     /// Things to play were stopped: marks behind them will not be reached.
     pub(super) fn plays_stopped(&mut self) {
-        let Some(marks) = &mut self.marks else { return };
+        let Some(marks) = &mut self.side.marks else { return };
         let over = core::mem::replace(&mut marks.over, marks.queued);
-        marks.lose(&mut self.events, |mark| mark.plays > over);
+        marks.lose(&mut self.side.events, |mark| mark.plays > over);
     }
 
     pub(super) fn lose_marks(&mut self) {
-        if let Some(marks) = &mut self.marks {
-            marks.lose(&mut self.events, |_| true);
+        if let Some(marks) = &mut self.side.marks {
+            marks.lose(&mut self.side.events, |_| true);
         }
     }
 }

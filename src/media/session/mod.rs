@@ -32,7 +32,8 @@ use super::reporter::{Heard, Said};
 use super::resample::RATES;
 use super::vad::VadConfig;
 use crate::proto::rtp::{classify, PacketKind, RtpHeader};
-use crate::util::{prefetch, Duration, Rng, Time};
+use crate::util::{prefetch_bytes, prefetch_line, Duration, Rng, Time};
+use core::mem::offset_of;
 use core::net::SocketAddr;
 use early::Early;
 use filter::{Filter, Filtered, Outbox};
@@ -61,17 +62,24 @@ const PATIENT: Duration = Duration::from_millis(30);
 const PTIME_MIN: u32 = 10;
 const PTIME_MAX: u32 = 60;
 
+/// The parts lie behind each other, so that one stretch of memory holds what a tick looks at.
 #[repr(C)]
 pub struct Session {
-    // What every tick looks at comes first, see `HOT_BYTES`.
+    side: HostSide,
     /// None before the first `configure`.
-    stream: Option<Box<Stream>>,
-    wake: Wake,
-    drained: bool,
-    muted: bool,
-    receive_gain: Gain,
-    send_gain: Gain,
-    levels: Levels,
+    stream: Option<Stream>,
+    /// What came before the stream.
+    early: Option<Box<Early>>,
+    /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
+    start: SendStart,
+    turnaround: Duration,
+    send_phase: Duration,
+}
+
+/// What lies between the stream and its host: rings, taps, counters.
+#[repr(C, align(64))]
+struct HostSide {
+    // What every tick looks at comes first, see `HOT_BYTES`.
     audio: SessionAudio,
     /// Plays that were asked for before there was a stream keep waiting in it.
     player: Option<Box<Player>>,
@@ -82,14 +90,18 @@ pub struct Session {
     outbox: Option<Box<Outbox>>,
     marks: Option<Box<Marks>>,
     events: Events,
+    wake: Wake,
+    drained: bool,
+    muted: bool,
+    receive_gain: Gain,
+    send_gain: Gain,
+    levels: Levels,
+    /// The receive buffer's delay is large enough for packets to be taken late, see `PATIENT`.
+    patient: bool,
+    /// When the stream's reports have something to do; `Time::MAX` without them.
+    report_at: Time,
     stats: MediaStats,
     config: SessionConfig,
-    /// What came before the stream.
-    early: Option<Box<Early>>,
-    /// First RTP timestamp, sequence number and SSRC (RFC 3550 section 5.1: random).
-    start: SendStart,
-    turnaround: Duration,
-    send_phase: Duration,
 }
 
 /// What begins at random.
@@ -118,6 +130,15 @@ struct Stream {
 }
 
 impl Stream {
+    fn hear_report(&mut self, now: Time, source: SocketAddr, datagram: &[u8]) {
+        let Some(reports) = &mut self.reports else { return };
+        reports.take(now, source, self.receive.destination(), datagram);
+    }
+    /// `Time::MAX`: never.
+    fn report_at(&self) -> Time {
+        self.reports.as_ref().map_or(Time::MAX, |reports| reports.next_deadline())
+    }
+
     /// RTCP begins, goes on, or is over.
     fn report(&mut self, now: Time, config: &SessionConfig, seed: u64, wanted: bool) {
         let ssrc = self.send.ssrc();
@@ -145,9 +166,6 @@ impl Events {
 }
 
 impl Session {
-    /// So much of a session, from its beginning, is looked at at every tick.
-    pub const HOT_BYTES: usize = core::mem::offset_of!(Session, stats) + MediaStats::HOT_BYTES;
-
     /// A session that waits for `configure`. Audio that the host writes meanwhile is kept in the ring.
     pub fn new(config: SessionConfig, rng: &mut dyn Rng, _now: Time) -> (Session, HostAudio) {
         let (audio, host) = host_rings(config.host_rate, config.read_ring_frames, config.write_ring_frames);
@@ -158,18 +176,19 @@ impl Session {
             step: rng.next_u32() | 1,
         };
         let host_rate = if RATES.contains(&config.host_rate) { config.host_rate } else { 8000 };
-        let session = Session {
+        let side = HostSide {
+            stats: MediaStats { local_ssrc: start.ssrc, ..MediaStats::default() },
             config: SessionConfig { host_rate, ..config },
             audio,
             events: Events { queue: VecDeque::new() },
             wake: Wake::default(),
-            stats: MediaStats { local_ssrc: start.ssrc, ..MediaStats::default() },
             levels: Levels::default(),
+            patient: config.jitter_min >= PATIENT,
+            report_at: Time::MAX,
             receive_gain: Gain::default(),
             send_gain: Gain::default(),
+            drained: true,
             muted: false,
-            stream: None,
-            early: None,
             player: None,
             recording: None,
             tap: None,
@@ -177,11 +196,9 @@ impl Session {
             outbox: None,
             marks: None,
             voice: None,
-            start,
-            drained: true,
-            turnaround: send::TURNAROUND,
-            send_phase: Duration::ZERO,
         };
+        let (turnaround, send_phase) = (send::TURNAROUND, Duration::ZERO);
+        let session = Session { side, stream: None, early: None, start, turnaround, send_phase };
         (session, host)
     }
 
@@ -190,12 +207,12 @@ impl Session {
         self.start.ssrc = ssrc.unwrap_or(self.start.ssrc);
         self.start.sequence = sequence.unwrap_or(self.start.sequence);
         self.start.timestamp = timestamp.unwrap_or(self.start.timestamp);
-        self.stats.local_ssrc = self.start.ssrc;
+        self.side.stats.local_ssrc = self.start.ssrc;
     }
 
     /// Has what `reader` (this session's) reads carry RTP timestamps.
     pub fn stamp_audio(&mut self, reader: &mut AudioReader) {
-        add_stamps(&mut self.audio, reader, self.config.host_rate);
+        add_stamps(&mut self.side.audio, reader, self.side.config.host_rate);
     }
 
     /// First description, or a new one. On error everything stays as it was.
@@ -204,36 +221,43 @@ impl Session {
         let codec = send::codec_of(&params.codec)?;
         let formats = receive::formats_of(params)?;
         let contexts = Contexts::new(params.srtp.as_deref())?;
-        if self.events.queue.capacity() < USUAL_EVENTS {
-            self.events.queue.reserve_exact(USUAL_EVENTS);
+        if self.side.events.queue.capacity() < USUAL_EVENTS {
+            self.side.events.queue.reserve_exact(USUAL_EVENTS);
         }
         match &mut self.stream {
             None => {
-                let mut receive = Receive::new(now, &self.config, params, formats, ptime);
+                let mut receive = Receive::new(now, &self.side.config, params, formats, ptime);
                 receive.protect(contexts.receive);
-                let mut send =
-                    Send::new(now + self.send_phase, self.start, self.config.host_rate, params, codec, ptime);
-                send.protect(contexts.send, &mut self.stats);
-                let mut stream = Box::new(Stream { receive, send, reports: None });
-                stream.report(now, &self.config, self.start.seed(), params.rtcp_mux);
+                let mut send = Send::new(
+                    now + self.send_phase,
+                    self.start,
+                    self.side.config.host_rate,
+                    params,
+                    codec,
+                    ptime,
+                );
+                send.protect(contexts.send, &mut self.side.stats);
+                let mut stream = Stream { receive, send, reports: None };
+                stream.report(now, &self.side.config, self.start.seed(), params.rtcp_mux);
                 self.stream = Some(stream);
             }
             Some(stream) => {
-                stream.receive.reconfigure(now, params, formats, &mut self.stats);
+                stream.receive.reconfigure(now, params, formats, &mut self.side.stats);
                 stream.receive.protect(contexts.receive);
                 stream.send.reconfigure(params, codec, ptime);
-                stream.send.protect(contexts.send, &mut self.stats);
-                stream.report(now, &self.config, self.start.seed(), params.rtcp_mux);
+                stream.send.protect(contexts.send, &mut self.side.stats);
+                stream.report(now, &self.side.config, self.start.seed(), params.rtcp_mux);
             }
         }
+        self.side.report_at = self.stream.as_ref().map_or(Time::MAX, Stream::report_at);
         self.hear_early(now);
-        if let Some(player) = &mut self.player {
+        if let Some(player) = &mut self.side.player {
             player.set_rate(codec.audio_rate);
         }
-        if let Some(recording) = &mut self.recording {
+        if let Some(recording) = &mut self.side.recording {
             recording.set_codec_rate(codec.audio_rate);
         }
-        if let Some(tap) = &mut self.tap {
+        if let Some(tap) = &mut self.side.tap {
             tap.set_codec_rate(codec.audio_rate);
         }
         Ok(())
@@ -242,23 +266,25 @@ impl Session {
     /// One datagram from the stream's socket. Anything may come; it is changed in place (SRTP).
     pub fn handle_packet(&mut self, now: Time, source: SocketAddr, datagram: &mut [u8]) {
         let Some(stream) = &mut self.stream else {
-            self.stats.rx_discarded += self.early.get_or_insert_default().keep(now, source, datagram);
+            self.side.stats.rx_discarded += self.early.get_or_insert_default().keep(now, source, datagram);
             return;
         };
-        let Some(datagram) = stream.receive.unprotected(datagram, &mut self.stats) else { return };
-        if let (Some(reports), PacketKind::Rtcp) = (&mut stream.reports, classify(datagram)) {
-            return reports.take(now, source, stream.receive.destination(), datagram);
+        let Some(datagram) = stream.receive.unprotected(datagram, &mut self.side.stats) else { return };
+        if stream.reports.is_some() && classify(datagram) == PacketKind::Rtcp {
+            stream.hear_report(now, source, datagram);
+            self.side.report_at = stream.report_at();
+            return;
         }
-        let datagram = match &mut self.filter {
+        let datagram = match &mut self.side.filter {
             None => datagram,
             Some(filter) => match filter.pass(false, datagram) {
                 Filtered::Unseen => datagram,
                 Filtered::Pass(len) => &filter.room()[..len],
                 Filtered::Dropped => return,
-                Filtered::Spoiled => return self.stats.rx_discarded += 1,
+                Filtered::Spoiled => return self.side.stats.rx_discarded += 1,
             },
         };
-        let moved = stream.receive.packet(now, source, datagram, &mut self.stats, &mut self.events);
+        let moved = stream.receive.packet(now, source, datagram, &mut self.side.stats, &mut self.side.events);
         if moved {
             stream.send.align_again();
         }
@@ -267,7 +293,7 @@ impl Session {
     fn hear_early(&mut self, now: Time) {
         let Some(early) = self.early.take() else { return };
         let (packets, stale) = early.take(now);
-        self.stats.rx_discarded += stale;
+        self.side.stats.rx_discarded += stale;
         for (source, mut datagram) in packets {
             self.handle_packet(now, source, &mut datagram);
         }
@@ -277,39 +303,41 @@ impl Session {
     pub fn next_deadline(&self) -> Option<Time> {
         let stream = self.stream.as_ref()?;
         let next = stream.receive.next_deadline().min(stream.send.next());
-        let outbox = self.outbox.as_ref().and_then(|o| o.deadline());
+        let outbox = self.side.outbox.as_ref().and_then(|o| o.deadline());
         Some(outbox.map_or(next, |outbox| outbox.min(next)))
-    }
-    /// What is heard goes to the host as it is decoded.
-    fn hears_plainly(&self) -> bool {
-        self.voice.is_none() && self.receive_gain.is_one()
     }
 
     /// The playout clock runs and waits for no packet: a packet that is read only at its ticks comes in time.
     pub fn is_playing(&self) -> bool {
         self.stream.as_ref().is_some_and(|s| s.receive.playout.is_steady())
     }
-    /// For a session whose turn is soon: has its memory at hand. Two steps, since one leads to the next: 0 when the
-    /// session itself is at hand, 1 a few sessions later.
+    /// For a session whose turn is soon: has its memory at hand. Each step needs what the ones before have fetched; the first
+    /// brings what `wants_packets` looks at.
+    #[inline]
     pub fn prefetch(&self, step: u8) {
+        if step == 0 {
+            // By the place of the stream: whether there is one would have to be read.
+            let stream = (&raw const self.stream).cast::<u8>();
+            let (clock, send) = (offset_of!(Stream, receive) + Receive::CLOCK, offset_of!(Stream, send));
+            prefetch_bytes(stream.wrapping_add(clock), Receive::CLOCK_BYTES);
+            prefetch_bytes(stream.wrapping_add(send), Send::HOT_BYTES);
+            return prefetch_line(&self.side.wake);
+        }
         let Some(stream) = &self.stream else { return };
         match step {
-            0 => {
-                prefetch(&**stream);
-                self.audio.prefetch(false, 0);
-            }
-            _ => {
-                self.audio.prefetch(true, stream.send.frame_samples());
-                stream.receive.prefetch();
-            }
+            1 => stream.receive.prefetch(),
+            2 => prefetch_bytes((&raw const self.side).cast(), offset_of!(HostSide, wake)),
+            3 => self.side.audio.prefetch(false, 0),
+            _ => self.side.audio.prefetch(true, stream.send.frame_samples()),
         }
     }
+
     /// Before `handle_deadline` what has come should be handed in. Where packets wait long enough that is best at the
     /// send ticks, where the socket is at hand anyway; at a playout tick only what is missing is looked for.
     pub fn wants_packets(&self, now: Time) -> bool {
         let Some(stream) = &self.stream else { return false };
         let plays = stream.receive.playout.deadline() <= now;
-        if self.config.jitter_min < PATIENT {
+        if !self.side.patient {
             return plays;
         }
         stream.send.is_due(now) || plays && !stream.receive.has_next()
@@ -320,7 +348,7 @@ impl Session {
     }
     /// Something is played, so that the host may follow its position.
     pub fn is_player_busy(&self) -> bool {
-        self.player.is_some()
+        self.side.player.is_some()
     }
     /// Size of the audio packets that are sent; None before the first description.
     pub fn packet_bytes(&self) -> Option<usize> {
@@ -329,19 +357,21 @@ impl Session {
 
     /// Plays and sends what is due. `send` is called for each packet, with its destination.
     pub fn handle_deadline(&mut self, now: Time, send: &mut dyn FnMut(SocketAddr, &[u8])) {
-        let Some(mut stream) = self.stream.take() else { return };
-        self.send_outbox(&mut stream, send);
-        stream.receive.run(self, now);
-        stream.send.run(self, &stream.receive, now, send);
-        if stream.reports.as_ref().is_some_and(|r| r.is_due(now)) {
+        let (side, Some(stream)) = (&mut self.side, &mut self.stream) else { return };
+        if side.outbox.is_some() {
+            side.send_outbox(stream, send);
+        }
+        stream.receive.run(side, now);
+        stream.send.run(side, &stream.receive, now, send);
+        if side.report_at <= now {
             if let Some(mut reports) = stream.reports.take() {
-                reports.run(self, &mut stream, now, send);
+                reports.run(side, stream, now, send);
+                side.report_at = reports.next_deadline();
                 stream.reports = Some(reports);
             }
         }
-        self.stream = Some(stream);
-        if let Some(voice) = &mut self.voice {
-            voice.look(now, &mut self.events);
+        if let Some(voice) = &mut side.voice {
+            voice.look(now, &mut side.events);
         }
         self.look_at_marks();
         self.look_whether_drained();
@@ -349,29 +379,29 @@ impl Session {
 
     fn look_whether_drained(&mut self) {
         let drained = self.is_drained();
-        self.wake.drained |= drained && !self.drained;
-        self.drained = drained;
+        self.side.wake.drained |= drained && !self.side.drained;
+        self.side.drained = drained;
     }
 
     pub fn has_events(&self) -> bool {
-        !self.events.queue.is_empty()
+        !self.side.events.queue.is_empty()
     }
     pub fn poll_event(&mut self) -> Option<MediaEvent> {
-        self.events.queue.pop_front()
+        self.side.events.queue.pop_front()
     }
     /// What changed for waiting host threads since the last call.
     pub fn take_wake(&mut self) -> Wake {
-        core::mem::take(&mut self.wake)
+        core::mem::take(&mut self.side.wake)
     }
     /// `send` failed (the socket said no).
     pub fn count_send_error(&mut self) {
-        self.stats.send_errors += 1;
+        self.side.stats.send_errors += 1;
     }
 
     /// In percent, 0..=800: what is heard, what is sent.
     pub fn set_gain(&mut self, receive: u32, send: u32) -> Result<(), MediaError> {
         let gains = (Gain::from_percent(receive)?, Gain::from_percent(send)?);
-        (self.receive_gain, self.send_gain) = gains;
+        (self.side.receive_gain, self.side.send_gain) = gains;
         Ok(())
     }
     /// How long after a frame is handed to the host the next one is sent, so that a host which writes back what it reads
@@ -398,7 +428,7 @@ impl Session {
     }
     /// Sends silence instead of what is written and played.
     pub fn set_muted(&mut self, muted: bool) {
-        self.muted = muted;
+        self.side.muted = muted;
     }
 
     /// Queues keys; `MediaEvent::DtmfSent { id }` follows.
@@ -410,25 +440,25 @@ impl Session {
         id: u64,
     ) -> Result<(), MediaError> {
         let stream = self.stream.as_mut().ok_or(MediaError::NotNegotiated)?;
-        self.drained = false;
+        self.side.drained = false;
         stream.send.queue_keys(digits, duration, gap, id)
     }
 
     /// Queues something to play; `MediaEvent::PlayFinished { id, .. }` follows.
     pub fn play(&mut self, source: PlaySource, id: u64) -> Result<(), MediaError> {
-        let host_rate = self.config.host_rate;
+        let host_rate = self.side.config.host_rate;
         let rate = self.stream.as_ref().map_or(host_rate, |s| s.send.audio_rate());
-        self.drained = false;
-        let player = self.player.get_or_insert_with(|| Box::new(Player::new(rate, host_rate)));
+        self.side.drained = false;
+        let player = self.side.player.get_or_insert_with(|| Box::new(Player::new(rate, host_rate)));
         player.push(source, id)?;
-        self.marks.get_or_insert_default().queued += 1;
+        self.side.marks.get_or_insert_default().queued += 1;
         Ok(())
     }
 
     /// Stops and empties the queue; each gets its `PlayFinished` with `completed: false`.
     pub fn play_stop(&mut self) {
-        let Some(mut player) = self.player.take() else { return };
-        player.clear(&mut |id| self.events.push(MediaEvent::PlayFinished { id, completed: false }));
+        let Some(mut player) = self.side.player.take() else { return };
+        player.clear(&mut |id| self.side.events.push(MediaEvent::PlayFinished { id, completed: false }));
         self.plays_stopped();
         self.look_whether_drained();
     }
@@ -437,10 +467,10 @@ impl Session {
     pub fn record(&mut self, tap: RecordTap) {
         self.record_stop();
         let codec_rate = self.stream.as_ref().map_or(8000, |s| s.send.audio_rate());
-        self.recording = Some(Box::new(Recording::new(tap, self.config.host_rate, codec_rate)));
+        self.side.recording = Some(Box::new(Recording::new(tap, self.side.config.host_rate, codec_rate)));
     }
     pub fn record_stop(&mut self) {
-        if let Some(mut recording) = self.recording.take() {
+        if let Some(mut recording) = self.side.recording.take() {
             recording.finish();
         }
     }
@@ -448,27 +478,132 @@ impl Session {
     /// Has a function called with all that is heard and sent from now on, or no longer; the one before is dropped.
     pub fn set_tap(&mut self, sink: Option<TapFn>) {
         let codec_rate = self.stream.as_ref().map_or(8000, |s| s.send.audio_rate());
-        self.tap = sink.map(|sink| Box::new(Tap::new(sink, self.config.host_rate, codec_rate)));
+        self.side.tap = sink.map(|sink| Box::new(Tap::new(sink, self.side.config.host_rate, codec_rate)));
     }
 
     /// Has a function see, change and drop the RTP packets that pass from now on, or no longer; the one before is dropped.
     pub fn set_filter(&mut self, sink: Option<FilterFn>) {
-        self.filter = sink.map(|sink| Box::new(Filter::new(sink)));
+        self.side.filter = sink.map(|sink| Box::new(Filter::new(sink)));
     }
 
     /// Has `MediaEvent::Voice` tell who speaks, from now on or no longer.
     pub fn set_vad(&mut self, config: Option<VadConfig>) {
-        if let Some(mut before) = self.voice.take() {
-            before.finish(&mut self.events);
+        if let Some(mut before) = self.side.voice.take() {
+            before.finish(&mut self.side.events);
         }
-        self.voice = config.map(|config| Box::new(Voice::new(config)));
+        self.side.voice = config.map(|config| Box::new(Voice::new(config)));
     }
 
     /// A packet of the host's own making, to be sent at once. It is RTP: whoever made it has checked that.
     pub fn send_packet(&mut self, now: Time, packet: Box<[u8]>) {
-        if self.stream.is_none() || !self.outbox.get_or_insert_default().put(now, packet) {
-            self.stats.send_errors += 1;
+        if self.stream.is_none() || !self.side.outbox.get_or_insert_default().put(now, packet) {
+            self.side.stats.send_errors += 1;
         }
+    }
+
+    /// The host reads and writes at another rate, through other rings. A recording ends with the old ones.
+    pub fn set_host(&mut self, rate: u32, audio: SessionAudio) {
+        self.record_stop();
+        self.side.audio = audio;
+        self.side.config.host_rate = if RATES.contains(&rate) { rate } else { 8000 };
+        let rate = self.side.config.host_rate;
+        if let Some(stream) = &mut self.stream {
+            stream.receive.set_host_rate(rate);
+            stream.send.set_host_rate(rate);
+        }
+        if let Some(player) = &mut self.side.player {
+            player.set_host_rate(rate);
+        }
+        if let Some(tap) = &mut self.side.tap {
+            tap.set_host_rate(rate);
+        }
+    }
+
+    /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
+    /// reader forgets its own with `AudioReader::clear`.
+    pub fn flush(&mut self) {
+        self.side.audio.flush_to_send();
+        if let Some(stream) = &mut self.stream {
+            stream.receive.flush();
+        }
+        self.look_whether_drained();
+    }
+
+    /// Nothing written, played or keyed is waiting to be sent.
+    pub fn is_drained(&mut self) -> bool {
+        self.side.audio.pending() == 0
+            && self.side.player.as_ref().is_none_or(|p| p.is_idle())
+            && self.stream.as_ref().is_none_or(|s| s.send.keys_idle())
+    }
+
+    /// As `is_drained`, at the last `handle_deadline`.
+    pub fn was_drained(&self) -> bool {
+        self.side.drained
+    }
+
+    pub fn levels(&self) -> Levels {
+        self.side.levels
+    }
+    pub fn stats(&self) -> MediaStats {
+        let mut stats = self.side.stats;
+        if let Some(stream) = &self.stream {
+            stream.receive.fill_stats(&mut stats);
+            if let Some(reports) = &stream.reports {
+                reports.fill_stats(&mut stats, stream.send.clock_rate());
+            }
+        }
+        stats.tx_written_frames = self.side.audio.sent();
+        if let Some((id, ms, waiting)) = self.side.player.as_ref().and_then(|p| p.position()) {
+            (stats.play_id, stats.play_ms, stats.play_waiting) = (id, ms, waiting as u32);
+        }
+        stats
+    }
+    pub fn host_rate(&self) -> u32 {
+        self.side.config.host_rate
+    }
+    /// Where packets go; None: nowhere yet.
+    pub fn destination(&self) -> Option<SocketAddr> {
+        self.stream.as_ref().and_then(|s| s.receive.destination())
+    }
+    /// For a sender report at `now`; None before anything was sent.
+    pub fn said(&self, now: Time) -> Option<Said> {
+        self.side.said_by(self.stream.as_ref()?, now)
+    }
+    /// For a report block about the peer.
+    pub fn heard(&self) -> Option<Heard> {
+        self.stream.as_ref().and_then(|s| s.receive.heard())
+    }
+
+    /// Bytes that this session holds on the heap beside its rings, and itself.
+    pub fn memory(&self) -> usize {
+        let stream = self.stream.as_ref().map_or(0, |s| s.receive.heap_bytes() + s.send.heap_bytes());
+        let rings = 2 * (self.side.config.read_ring_frames + self.side.config.write_ring_frames);
+        let events = self.side.events.queue.capacity() * core::mem::size_of::<MediaEvent>();
+        core::mem::size_of::<Session>() + stream + rings + events
+    }
+
+    /// The stream is over: finishes keys, plays and recordings (their events can be polled afterwards).
+    pub fn close(&mut self) {
+        self.play_stop();
+        self.record_stop();
+        if let Some(mut stream) = self.stream.take() {
+            stream.receive.finish(&mut self.side.stats, &mut self.side.events);
+            stream.send.finish(&mut self.side.events);
+            if let Some(reports) = &stream.reports {
+                reports.fill_stats(&mut self.side.stats, stream.send.clock_rate());
+            }
+        }
+        self.set_vad(None);
+        self.lose_marks();
+        self.side.tap = None;
+        self.side.filter = None;
+    }
+}
+
+impl HostSide {
+    /// What is heard goes to the host as it is decoded.
+    fn hears_plainly(&self) -> bool {
+        self.voice.is_none() && self.receive_gain.is_one()
     }
 
     fn send_outbox(&mut self, stream: &mut Stream, send: &mut dyn FnMut(SocketAddr, &[u8])) {
@@ -489,69 +624,6 @@ impl Session {
         }
     }
 
-    /// The host reads and writes at another rate, through other rings. A recording ends with the old ones.
-    pub fn set_host(&mut self, rate: u32, audio: SessionAudio) {
-        self.record_stop();
-        self.audio = audio;
-        self.config.host_rate = if RATES.contains(&rate) { rate } else { 8000 };
-        let rate = self.config.host_rate;
-        if let Some(stream) = &mut self.stream {
-            stream.receive.set_host_rate(rate);
-            stream.send.set_host_rate(rate);
-        }
-        if let Some(player) = &mut self.player {
-            player.set_host_rate(rate);
-        }
-        if let Some(tap) = &mut self.tap {
-            tap.set_host_rate(rate);
-        }
-    }
-
-    /// Forgets received audio that was not delivered yet, and what is written and not sent. The host's
-    /// reader forgets its own with `AudioReader::clear`.
-    pub fn flush(&mut self) {
-        self.audio.flush_to_send();
-        if let Some(stream) = &mut self.stream {
-            stream.receive.flush();
-        }
-        self.look_whether_drained();
-    }
-
-    /// Nothing written, played or keyed is waiting to be sent.
-    pub fn is_drained(&mut self) -> bool {
-        self.audio.pending() == 0
-            && self.player.as_ref().is_none_or(|p| p.is_idle())
-            && self.stream.as_ref().is_none_or(|s| s.send.keys_idle())
-    }
-
-    pub fn levels(&self) -> Levels {
-        self.levels
-    }
-    pub fn stats(&self) -> MediaStats {
-        let mut stats = self.stats;
-        if let Some(stream) = &self.stream {
-            stream.receive.fill_stats(&mut stats);
-            if let Some(reports) = &stream.reports {
-                reports.fill_stats(&mut stats, stream.send.clock_rate());
-            }
-        }
-        stats.tx_written_frames = self.audio.sent();
-        if let Some((id, ms, waiting)) = self.player.as_ref().and_then(|p| p.position()) {
-            (stats.play_id, stats.play_ms, stats.play_waiting) = (id, ms, waiting as u32);
-        }
-        stats
-    }
-    pub fn host_rate(&self) -> u32 {
-        self.config.host_rate
-    }
-    /// Where packets go; None: nowhere yet.
-    pub fn destination(&self) -> Option<SocketAddr> {
-        self.stream.as_ref().and_then(|s| s.receive.destination())
-    }
-    /// For a sender report at `now`; None before anything was sent.
-    pub fn said(&self, now: Time) -> Option<Said> {
-        self.said_by(self.stream.as_deref()?, now)
-    }
     fn said_by(&self, stream: &Stream, now: Time) -> Option<Said> {
         if self.stats.tx_packets == 0 {
             return None;
@@ -562,37 +634,5 @@ impl Session {
             octets: self.stats.tx_bytes.saturating_sub(headers) as u32,
             rtp_timestamp: stream.send.timestamp_at(now),
         })
-    }
-    /// For a report block about the peer.
-    pub fn heard(&self) -> Option<Heard> {
-        self.stream.as_ref().and_then(|s| s.receive.heard())
-    }
-
-    /// Bytes that this session holds on the heap beside its rings, and itself.
-    pub fn memory(&self) -> usize {
-        let stream = self
-            .stream
-            .as_ref()
-            .map_or(0, |s| core::mem::size_of::<Stream>() + s.receive.heap_bytes() + s.send.heap_bytes());
-        let rings = 2 * (self.config.read_ring_frames + self.config.write_ring_frames);
-        let events = self.events.queue.capacity() * core::mem::size_of::<MediaEvent>();
-        core::mem::size_of::<Session>() + stream + rings + events
-    }
-
-    /// The stream is over: finishes keys, plays and recordings (their events can be polled afterwards).
-    pub fn close(&mut self) {
-        self.play_stop();
-        self.record_stop();
-        if let Some(mut stream) = self.stream.take() {
-            stream.receive.finish(&mut self.stats, &mut self.events);
-            stream.send.finish(&mut self.events);
-            if let Some(reports) = &stream.reports {
-                reports.fill_stats(&mut self.stats, stream.send.clock_rate());
-            }
-        }
-        self.set_vad(None);
-        self.lose_marks();
-        self.tap = None;
-        self.filter = None;
     }
 }

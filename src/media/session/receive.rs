@@ -3,7 +3,7 @@
 use super::decoding::Decoding;
 use super::protection::ReceiveSrtp;
 use super::source::{jitter_of, Source};
-use super::{Events, Session};
+use super::{Events, HostSide};
 use crate::media::codec::{cn, Codec};
 use crate::media::dtmf::receiver::KeyEvents;
 use crate::media::dtmf::{EventReceiver, KeyEvent};
@@ -18,7 +18,8 @@ use crate::proto::rtp::{
     Verdict,
 };
 use crate::proto::srtp::SrtpError;
-use crate::util::Time;
+use crate::util::{prefetch_line, Time};
+use core::mem::offset_of;
 use core::net::SocketAddr;
 
 /// Frames made up in a row before the stream counts as silent.
@@ -73,7 +74,8 @@ const COMFORT_NOISE: u8 = 13;
 
 #[repr(C, align(64))]
 pub struct Receive {
-    // What every packet needs comes first, in cache lines: what is at hand, the clock, the source, the buffer.
+    // What every packet needs lies in six cache lines, see `prefetch`; some of these begin or end with what is seldom needed,
+    // so that the others are whole.
     srtp: Option<Box<ReceiveSrtp>>,
     last_packet: Time,
     /// Zero: never.
@@ -87,20 +89,20 @@ pub struct Receive {
     timed_out: bool,
     /// An SSRC that was seen once and would be next.
     rival: Option<(u32, SequenceNumber)>,
+    /// Lost packets of the sources before this one.
+    lost_before: u64,
     pub playout: Playout,
+    jitter: JitterBuffer,
     source: Option<Source>,
+    /// What the peer's silence sounds like, once it has said so.
+    noise: Option<Box<cn::Generator>>,
     /// The one of `formats` that came last.
     usual: Option<(u8, Format)>,
     latch: Latch,
-    jitter: JitterBuffer,
+    host_rate: u32,
     decoding: Option<Decoding>,
     keys: EventReceiver,
-    /// What the peer's silence sounds like, once it has said so; is it silent now?
-    noise: Option<Box<cn::Generator>>,
     formats: Vec<(u8, Format)>,
-    host_rate: u32,
-    /// Lost packets of the sources before this one.
-    lost_before: u64,
     #[cfg(test)]
     pub way: super::tests::Way,
 }
@@ -214,7 +216,16 @@ impl Receive {
         self.playout.stop();
     }
 
+    /// Where the clock and the buffer's head lie.
+    pub const CLOCK: usize = offset_of!(Receive, playout);
+    pub const CLOCK_BYTES: usize = 128;
+
+    /// Has at hand what every packet needs beside these: the source's line ends with `noise`.
     pub fn prefetch(&self) {
+        prefetch_line(&self.srtp);
+        prefetch_line(&self.noise);
+        prefetch_line(&self.usual);
+        prefetch_line(&self.decoding);
         self.jitter.prefetch(self.jitter.waiting() as u64);
         if let Some(decoding) = self.decoding.as_ref().filter(|d| !d.decoder.is_stateless()) {
             decoding.concealer.prefetch();
@@ -476,28 +487,28 @@ impl Receive {
     }
 
     /// All that is due.
-    pub fn run(&mut self, session: &mut Session, now: Time) {
-        push_key(&mut session.events, self.keys.timeout(now));
+    pub fn run(&mut self, side: &mut HostSide, now: Time) {
+        push_key(&mut side.events, self.keys.timeout(now));
         if self.timeout_at() <= now {
             self.timed_out = true;
             self.peer_is_silent = false;
-            session.events.push(MediaEvent::Timeout);
+            side.events.push(MediaEvent::Timeout);
         }
         for _ in 0..MAX_TICKS {
             let Some(tick) = self.playout.due(now, self.frame_ns) else { return };
-            self.tick(session, tick);
+            self.tick(side, tick);
         }
     }
 
-    fn tick(&mut self, session: &mut Session, tick: Time) {
+    fn tick(&mut self, side: &mut HostSide, tick: Time) {
         self.hold_to_the_bound();
         if self.jitter.waiting() == 0 {
-            return self.starve(session, tick);
+            return self.starve(side, tick);
         }
         match self.jitter.next(self.frame_ticks) {
-            Next::Packet(slot) => self.play(session, tick, slot),
+            Next::Packet(slot) => self.play(side, tick, slot),
             Next::Lost => {
-                self.make_up(session);
+                self.make_up(side);
                 self.playout.advance(self.frame_ns);
             }
             Next::Hold | Next::Empty => self.playout.advance(self.frame_ns),
@@ -515,9 +526,9 @@ impl Receive {
         }
     }
 
-    fn starve(&mut self, session: &mut Session, tick: Time) {
+    fn starve(&mut self, side: &mut HostSide, tick: Time) {
         if self.peer_is_silent {
-            return self.comfort(session);
+            return self.comfort(side);
         }
         // A peer that sends a key sends no audio: nothing is missing.
         if self.keys.deadline().is_some() || self.made_up >= MAX_MADE_UP {
@@ -528,11 +539,11 @@ impl Receive {
             return;
         }
         self.jitter.next(self.frame_ticks);
-        self.make_up(session);
+        self.make_up(side);
         self.playout.advance(self.frame_ns);
     }
 
-    fn play(&mut self, session: &mut Session, tick: Time, slot: usize) {
+    fn play(&mut self, side: &mut HostSide, tick: Time, slot: usize) {
         let pt = self.jitter.payload_type(slot);
         let len = self.jitter.payload(slot).len();
         if self.decoding.as_ref().is_none_or(|d| d.payload_type != pt) {
@@ -545,22 +556,23 @@ impl Receive {
         let Some(decoding) = &mut self.decoding else { return };
         let codec = decoding.codec;
         let samples = match decoding.measured {
-            Some((bytes, samples)) if bytes == len => samples,
+            (bytes, samples) if usize::from(bytes) == len => usize::from(samples),
             _ => {
                 let samples = codec.samples_in(len).max(1);
-                decoding.measured = Some((len, samples));
+                // invariant: a payload has 1500 bytes at most.
+                decoding.measured = (len as u16, samples as u16);
                 self.frame_ticks = codec.samples_to_ticks(samples).max(1);
                 self.frame_ns = samples as u64 * 1_000_000_000 / u64::from(codec.audio_rate.max(1));
                 samples
             }
         };
-        if session.audio.is_stamped() {
-            session.audio.stamp(self.stamp_of(slot), codec.clock_rate);
+        if side.audio.is_stamped() {
+            side.audio.stamp(self.stamp_of(slot), codec.clock_rate);
         }
         match samples {
-            n if n <= USUAL => self.decode::<USUAL>(session, slot),
-            n if n <= SMALL => self.decode::<SMALL>(session, slot),
-            _ => self.decode::<LARGE>(session, slot),
+            n if n <= USUAL => self.decode::<USUAL>(side, slot),
+            n if n <= SMALL => self.decode::<SMALL>(side, slot),
+            _ => self.decode::<LARGE>(side, slot),
         }
         let arrival = self.jitter.arrival(slot);
         self.playout.played(tick, arrival, || jitter_of(&self.source), self.frame_ns);
@@ -578,16 +590,16 @@ impl Receive {
         self.jitter.timestamp(slot).0.wrapping_sub(delay)
     }
 
-    fn decode<const N: usize>(&mut self, session: &mut Session, slot: usize) {
-        let plain = session.hears_plainly() && !self.goes_the_long_way();
+    fn decode<const N: usize>(&mut self, side: &mut HostSide, slot: usize) {
+        let plain = side.hears_plainly() && !self.goes_the_long_way();
         let Some(d) = &mut self.decoding else { return };
         let mut pcm = [0i16; N];
         let payload = self.jitter.payload(slot);
         if let Some(law) = d.law().filter(|_| plain) {
             // The level is known on the way.
             let (n, level) = law.decode(payload, &mut pcm);
-            session.levels.received = level;
-            return hand_over(session, &pcm[..n]);
+            side.levels.received = level;
+            return hand_over(side, &pcm[..n]);
         }
         let n = d.decoder.decode(payload, &mut pcm);
         let pcm = &mut pcm[..n];
@@ -596,11 +608,11 @@ impl Receive {
             true => d.concealer.recovered(),
             false => d.concealer.heard(pcm),
         }
-        deliver(session, d, pcm);
+        deliver(side, d, pcm);
     }
 
     /// A frame of what the peer's silence sounds like.
-    fn comfort(&mut self, session: &mut Session) {
+    fn comfort(&mut self, side: &mut HostSide) {
         self.made_up = 0;
         self.playout.advance(self.frame_ns);
         let (Some(noise), Some(d)) = (&mut self.noise, &mut self.decoding) else { return };
@@ -609,12 +621,12 @@ impl Receive {
             let mut pcm = [0i16; SMALL];
             let n = left.min(SMALL);
             noise.fill(&mut pcm[..n]);
-            deliver(session, d, &mut pcm[..n]);
+            deliver(side, d, &mut pcm[..n]);
             left -= n;
         }
     }
 
-    fn make_up(&mut self, session: &mut Session) {
+    fn make_up(&mut self, side: &mut HostSide) {
         let Some(d) = &mut self.decoding else { return };
         d.remember(&self.jitter);
         self.made_up += 1;
@@ -623,8 +635,8 @@ impl Receive {
             let mut pcm = [0i16; SMALL];
             let n = left.min(SMALL);
             d.concealer.conceal(&mut pcm[..n]);
-            let frames = deliver(session, d, &mut pcm[..n]);
-            session.stats.rx_concealed_frames += frames as u64;
+            let frames = deliver(side, d, &mut pcm[..n]);
+            side.stats.rx_concealed_frames += frames as u64;
             left -= n;
         }
     }
@@ -660,36 +672,36 @@ impl Receive {
 }
 
 /// From the codec's rate to the host's ear; how many frames of the host's rate.
-fn deliver(session: &mut Session, d: &mut Decoding, pcm: &mut [i16]) -> usize {
-    if let Some(voice) = &mut session.voice {
-        voice.heard(pcm, d.codec.audio_rate, &mut session.events);
+fn deliver(side: &mut HostSide, d: &mut Decoding, pcm: &mut [i16]) -> usize {
+    if let Some(voice) = &mut side.voice {
+        voice.heard(pcm, d.codec.audio_rate, &mut side.events);
     }
-    session.receive_gain.apply(pcm);
-    session.levels.received = Level::of(pcm);
+    side.receive_gain.apply(pcm);
+    side.levels.received = Level::of(pcm);
     let Some(to_host) = &mut d.to_host else {
-        hand_over(session, pcm);
+        hand_over(side, pcm);
         return pcm.len();
     };
     let mut total = 0;
-    let piece = (HOST_BLOCK - 8) * d.codec.audio_rate as usize / session.config.host_rate as usize;
+    let piece = (HOST_BLOCK - 8) * d.codec.audio_rate as usize / side.config.host_rate as usize;
     for part in pcm.chunks(piece.max(1)) {
         let mut out = [0; HOST_BLOCK];
         let n = to_host.process(part, &mut out);
-        hand_over(session, &out[..n]);
+        hand_over(side, &out[..n]);
         total += n;
     }
     total
 }
 
-fn hand_over(session: &mut Session, frames: &[i16]) {
-    if let Some(recording) = &mut session.recording {
+fn hand_over(side: &mut HostSide, frames: &[i16]) {
+    if let Some(recording) = &mut side.recording {
         recording.heard(frames);
     }
-    if let Some(tap) = &mut session.tap {
+    if let Some(tap) = &mut side.tap {
         tap.heard(frames);
     }
-    session.stats.rx_overrun_frames += session.audio.deliver(frames) as u64;
-    session.wake.readable = true;
+    side.stats.rx_overrun_frames += side.audio.deliver(frames) as u64;
+    side.wake.readable = true;
 }
 
 fn event_clock(formats: &[(u8, Format)]) -> u32 {

@@ -3,7 +3,7 @@
 //! A report that is due waits for the next send tick, at most one packet interval: no wake-up is spent on it.
 
 use super::protection::ROOM;
-use super::{Session, Stream};
+use super::{HostSide, Stream};
 use crate::media::params::{MediaStats, SessionConfig};
 use crate::media::reporter::{Reporter, ReporterConfig, MAX_REPORT};
 use crate::proto::rtcp::NtpTime;
@@ -48,20 +48,20 @@ impl Reports {
         }
     }
 
-    pub fn is_due(&self, now: Time) -> bool {
-        self.reporter.next_deadline() <= now
+    pub fn next_deadline(&self) -> Time {
+        self.reporter.next_deadline()
     }
 
     /// Sends the report that is due.
     pub fn run(
         &mut self,
-        session: &Session,
+        side: &HostSide,
         stream: &mut Stream,
         now: Time,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
         let Some(to) = stream.receive.destination() else { return };
-        let (said, heard) = (session.said_by(stream, now), stream.receive.heard());
+        let (said, heard) = (side.said_by(stream, now), stream.receive.heard());
         let mut report = [0; MAX_REPORT + ROOM];
         let wall = self.wall(now);
         let room = &mut report[..MAX_REPORT];

@@ -3,7 +3,7 @@
 use super::filter::Filtered;
 use super::protection::{SendSrtp, ROOM};
 use super::receive::Receive;
-use super::{Events, SendStart, Session};
+use super::{Events, HostSide, SendStart};
 use crate::media::codec::{Codec, Encoder};
 use crate::media::dtmf::{KeySender, KeyStep};
 use crate::media::meter::Level;
@@ -73,6 +73,9 @@ pub struct Send {
 }
 
 impl Send {
+    /// So much, from its beginning, every packet needs.
+    pub const HOT_BYTES: usize = core::mem::offset_of!(Send, codec);
+
     pub fn new(
         now: Time,
         start: SendStart,
@@ -220,7 +223,7 @@ impl Send {
     /// All send ticks that are due.
     pub fn run(
         &mut self,
-        session: &mut Session,
+        side: &mut HostSide,
         receive: &Receive,
         now: Time,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
@@ -231,16 +234,16 @@ impl Send {
         }
         let late_ns = now.as_nanos().saturating_sub(self.next.as_nanos());
         let late_us = u32::try_from(late_ns / 1000).unwrap_or(u32::MAX);
-        session.stats.tx_late_max_us = session.stats.tx_late_max_us.max(late_us);
+        side.stats.tx_late_max_us = side.stats.tx_late_max_us.max(late_us);
         if late_ns > self.frame_ns * CATCH_UP {
             self.leave_out(late_ns);
         }
         while self.next <= horizon {
             match self.frame_samples {
-                n if n <= USUAL => self.tick::<USUAL, { 336 + ROOM }>(session, receive.destination(), out),
-                n if n <= SMALL => self.tick::<SMALL, { 976 + ROOM }>(session, receive.destination(), out),
+                n if n <= USUAL => self.tick::<USUAL, { 336 + ROOM }>(side, receive.destination(), out),
+                n if n <= SMALL => self.tick::<SMALL, { 976 + ROOM }>(side, receive.destination(), out),
                 _ => self.tick::<LARGE, { RtpHeader::LEN + MAX_PAYLOAD + ROOM }>(
-                    session,
+                    side,
                     receive.destination(),
                     out,
                 ),
@@ -300,7 +303,7 @@ impl Send {
     /// `N` samples are enough, and so are `BYTES` of packet.
     fn tick<const N: usize, const BYTES: usize>(
         &mut self,
-        session: &mut Session,
+        side: &mut HostSide,
         destination: Option<SocketAddr>,
         out: &mut dyn FnMut(SocketAddr, &[u8]),
     ) {
@@ -309,23 +312,23 @@ impl Send {
         let mut pcm = [0i16; N];
         let pcm = &mut pcm[..self.frame_samples.min(N)];
         // Nowhere to send to yet: what is written stays written.
-        let Some(to) = destination else { return self.tap(session, pcm) };
-        let step = self.key_step(session, timestamp);
+        let Some(to) = destination else { return self.tap(side, pcm) };
+        let step = self.key_step(side, timestamp);
         if self.sending {
-            self.fill(session, pcm, step);
+            self.fill(side, pcm, step);
         } else {
             // On hold the host's clock goes on; what it says is not for the peer.
-            session.audio_discard(self.host_frames());
+            side.audio_discard(self.host_frames());
         }
-        self.tap(session, pcm);
+        self.tap(side, pcm);
         match step {
             KeyStep::Event { timestamp, marker, event } => {
-                session.levels.sent = Level::of(pcm);
+                side.levels.sent = Level::of(pcm);
                 if let Some(pt) = self.event_type {
                     const LEN: usize = RtpHeader::LEN + TELEPHONE_EVENT_BYTES;
                     let mut packet = [0; LEN + ROOM];
                     packet[RtpHeader::LEN..LEN].copy_from_slice(&event.to_bytes());
-                    self.put(session, (&mut packet, LEN), pt, marker, timestamp, to, out);
+                    self.put(side, (&mut packet, LEN), pt, marker, timestamp, to, out);
                     self.marker = true;
                 }
             }
@@ -333,27 +336,27 @@ impl Send {
                 let mut packet = [0; BYTES];
                 let room = &mut packet[RtpHeader::LEN..BYTES - ROOM];
                 let (n, level) = self.encoder.encode_metered(pcm, room);
-                session.levels.sent = level;
+                side.levels.sent = level;
                 let marker = core::mem::take(&mut self.marker);
                 let packet = (&mut packet[..], RtpHeader::LEN + n);
-                self.put(session, packet, self.payload_type, marker, timestamp, to, out);
+                self.put(side, packet, self.payload_type, marker, timestamp, to, out);
             }
-            _ => session.levels.sent = Level::of(pcm),
+            _ => side.levels.sent = Level::of(pcm),
         }
     }
 
-    fn tap(&self, session: &mut Session, pcm: &[i16]) {
-        if let Some(recording) = &mut session.recording {
+    fn tap(&self, side: &mut HostSide, pcm: &[i16]) {
+        if let Some(recording) = &mut side.recording {
             recording.said(pcm);
         }
-        if let Some(tap) = &mut session.tap {
+        if let Some(tap) = &mut side.tap {
             tap.said(pcm);
         }
     }
 
-    fn key_step(&mut self, session: &mut Session, timestamp: Timestamp) -> KeyStep {
+    fn key_step(&mut self, side: &mut HostSide, timestamp: Timestamp) -> KeyStep {
         let Some(keys) = &mut self.keys else { return KeyStep::Audio };
-        let events = &mut session.events;
+        let events = &mut side.events;
         let step = keys.step(timestamp, self.frame_ticks, &mut |id| events.push(MediaEvent::DtmfSent { id }));
         if keys.is_idle() {
             self.keys = None;
@@ -367,48 +370,48 @@ impl Send {
     }
 
     /// What goes out in this interval: host and player mixed, or silence.
-    fn fill(&mut self, session: &mut Session, pcm: &mut [i16], step: KeyStep) {
+    fn fill(&mut self, side: &mut HostSide, pcm: &mut [i16], step: KeyStep) {
         if step != KeyStep::Audio {
             // The host speaks in real time: what it says during a key is not heard, and not kept. A file
             // waits.
-            session.audio_discard(self.host_frames());
+            side.audio_discard(self.host_frames());
             return;
         }
-        let playing = session.player.as_ref().is_some_and(|p| !p.is_idle());
-        let missing = self.take_written(session, pcm);
+        let playing = side.player.as_ref().is_some_and(|p| !p.is_idle());
+        let missing = self.take_written(side, pcm);
         if !playing {
-            session.stats.tx_underrun_frames += missing as u64;
+            side.stats.tx_underrun_frames += missing as u64;
         }
-        if let Some(player) = &mut session.player {
-            let events = &mut session.events;
-            let over = &mut session.marks.get_or_insert_default().over;
+        if let Some(player) = &mut side.player {
+            let events = &mut side.events;
+            let over = &mut side.marks.get_or_insert_default().over;
             player.mix(pcm, &mut |id| {
                 *over += 1;
                 events.push(MediaEvent::PlayFinished { id, completed: true });
             });
             if player.is_idle() {
-                session.player = None;
+                side.player = None;
             }
         }
-        if session.muted {
+        if side.muted {
             pcm.fill(0);
         }
-        session.send_gain.apply(pcm);
+        side.send_gain.apply(pcm);
     }
 
     /// What the host wrote, at the codec's rate; how many host frames were missing.
-    fn take_written(&mut self, session: &mut Session, pcm: &mut [i16]) -> usize {
+    fn take_written(&mut self, side: &mut HostSide, pcm: &mut [i16]) -> usize {
         let Some(resampler) = &mut self.from_host else {
-            let n = session.audio.take(pcm);
-            session.wake.writable |= n > 0;
+            let n = side.audio.take(pcm);
+            side.wake.writable |= n > 0;
             return pcm.len() - n;
         };
         let mut missing = 0;
         for block in pcm.chunks_mut(BLOCK) {
             let mut host = [0; HOST_BLOCK];
             let needed = resampler.input_for(block.len()).min(HOST_BLOCK);
-            let n = session.audio.take(&mut host[..needed]);
-            session.wake.writable |= n > 0;
+            let n = side.audio.take(&mut host[..needed]);
+            side.wake.writable |= n > 0;
             missing += needed - n;
             resampler.process(&host[..needed], block);
         }
@@ -419,7 +422,7 @@ impl Send {
     #[allow(clippy::too_many_arguments)]
     fn put(
         &mut self,
-        session: &mut Session,
+        side: &mut HostSide,
         (buf, len): (&mut [u8], usize),
         payload_type: u8,
         marker: bool,
@@ -436,18 +439,18 @@ impl Send {
         };
         buf[..RtpHeader::LEN].copy_from_slice(&header.to_bytes());
         self.sequence = self.sequence.next();
-        let (buf, len) = match &mut session.filter {
+        let (buf, len) = match &mut side.filter {
             None => (buf, len),
             Some(filter) => match filter.pass(true, &buf[..len]) {
                 Filtered::Unseen => (buf, len),
                 Filtered::Pass(len) => (filter.room(), len),
                 Filtered::Dropped => return,
-                Filtered::Spoiled => return session.stats.send_errors += 1,
+                Filtered::Spoiled => return side.stats.send_errors += 1,
             },
         };
-        let Some(packet) = self.protected(buf, len) else { return session.stats.send_errors += 1 };
-        session.stats.tx_packets += 1;
-        session.stats.tx_bytes += len as u64;
+        let Some(packet) = self.protected(buf, len) else { return side.stats.send_errors += 1 };
+        side.stats.tx_packets += 1;
+        side.stats.tx_bytes += len as u64;
         out(to, packet);
     }
 
@@ -488,7 +491,7 @@ fn resampler(host_rate: u32, codec: &Codec) -> Option<Box<Resampler>> {
     Resampler::between(host_rate, codec.audio_rate).map(Box::new)
 }
 
-impl Session {
+impl HostSide {
     fn audio_discard(&mut self, frames: usize) {
         let mut left = frames;
         while left > 0 {

@@ -6,13 +6,14 @@ use crate::util::Time;
 /// One SSRC.
 #[repr(C)]
 pub struct Source {
+    // What is seldom needed comes first: what every packet changes ends with a cache line of the receiver's.
+    pub tracker: SequenceTracker,
     pub ssrc: u32,
     pub clock_rate: u32,
     pub highest: u64,
     /// RFC 3550 A.8: transit in ticks, jitter in 1/16 ticks.
     pub transit: Option<u32>,
     pub jitter_q4: u32,
-    pub tracker: SequenceTracker,
 }
 
 impl Source {

@@ -86,7 +86,11 @@ pub enum Verdict {
 #[derive(Clone, Debug)]
 #[repr(C)]
 pub struct SequenceTracker {
-    // What every packet changes comes first.
+    // What every packet changes comes last.
+    /// Where the counts begin.
+    base: u64,
+    expected_prior: u64,
+    received_prior: u64,
     /// Highest seen. Starts at one cycle so that reordering at the start has room below.
     max: u64,
     received: u64,
@@ -94,10 +98,6 @@ pub struct SequenceTracker {
     bad: Option<SequenceNumber>,
     started: bool,
     probation: u8,
-    /// Where the counts begin.
-    base: u64,
-    expected_prior: u64,
-    received_prior: u64,
 }
 
 const FIRST_CYCLE: u64 = 1 << 16;
