@@ -176,7 +176,7 @@ fn sinc(x: f64) -> f64 {
     if x.abs() < 1e-9 {
         1.0
     } else {
-        (PI * x).sin() / (PI * x)
+        libm::sin(PI * x) / (PI * x)
     }
 }
 

@@ -26,7 +26,7 @@ impl Tone {
     pub fn fill(&mut self, out: &mut [i16]) {
         let turn = TAU / f64::from(self.rate);
         for o in out {
-            *o = ((f64::from(self.phase) * turn).sin() * f64::from(self.level)).round() as i16;
+            *o = (libm::sin(f64::from(self.phase) * turn) * f64::from(self.level)).round() as i16;
             self.phase += self.hz;
             if self.phase >= self.rate {
                 self.phase -= self.rate;

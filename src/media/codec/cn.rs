@@ -88,7 +88,7 @@ impl Noise {
     }
     /// Root mean square of the noise as samples of 16 bits.
     pub fn rms(&self) -> f32 {
-        FULL_SCALE * 10f32.powf(f32::from(self.level_db) / -20.0)
+        FULL_SCALE * libm::powf(10.0, f32::from(self.level_db) / -20.0)
     }
 }
 
@@ -115,7 +115,7 @@ fn level_of(energy: f64, samples: usize) -> u8 {
     if energy <= 0.0 {
         return MIN_LEVEL_DB;
     }
-    (-10.0 * (energy / full).log10()).round().clamp(0.0, f64::from(MIN_LEVEL_DB)) as u8
+    (-10.0 * libm::log10(energy / full)).round().clamp(0.0, f64::from(MIN_LEVEL_DB)) as u8
 }
 
 /// Levinson's recursion. A little white noise keeps a pure tone from reaching 1.

@@ -99,12 +99,12 @@ impl ToneDetector {
         let step = (WINDOW_S * rate / STEPS as f64).round() as usize;
         let len = step * STEPS;
         let window: Box<[f64]> =
-            (0..len).map(|i| 0.5 - 0.5 * (TAU * (i as f64 + 0.5) / len as f64).cos()).collect();
+            (0..len).map(|i| 0.5 - 0.5 * libm::cos(TAU * (i as f64 + 0.5) / len as f64)).collect();
         let longer = f64::from(limits.least_ms.saturating_sub(LEAST_MS)) / 1000.0 * rate / step as f64;
         let bin = |hz: f64| {
             let angle = TAU * hz / rate;
             let turn = (angle * step as f64).rem_euclid(TAU);
-            Bin { hz, cos: angle.cos(), sin: angle.sin(), turn, ..Bin::default() }
+            Bin { hz, cos: libm::cos(angle), sin: libm::sin(angle), turn, ..Bin::default() }
         };
         ToneDetector {
             limits,
@@ -178,7 +178,7 @@ impl ToneDetector {
         if 2.0 * (low + high) < LEAST_SHARE * self.window_sum * energy {
             return None;
         }
-        let twist_db = 10.0 * (high / low).log10();
+        let twist_db = 10.0 * libm::log10(high / low);
         let fits = twist_db <= self.limits.high_above_low_db && -twist_db <= self.limits.low_above_high_db;
         fits.then(|| KEYS[row][column])
     }
@@ -224,7 +224,7 @@ impl Bin {
             (before, last) = (last, next);
         }
         let (re, im) = (last - self.cos * before, self.sin * before);
-        let phase = im.atan2(re);
+        let phase = libm::atan2(im, re);
         let more = phase - self.phase - self.turn;
         self.phase = phase;
         self.power = re * re + im * im;
@@ -253,6 +253,6 @@ fn response(off: f64) -> f64 {
     if wide < 1e-6 {
         0.5
     } else {
-        (PI * off).sin().abs() / (PI * off) / wide
+        libm::sin(PI * off).abs() / (PI * off) / wide
     }
 }

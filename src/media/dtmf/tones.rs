@@ -52,7 +52,7 @@ impl KeyTone {
     pub fn fill(&mut self, out: &mut [i16]) -> usize {
         let count = (out.len() as u64).min(self.frames - self.done) as usize;
         for sample in &mut out[..count] {
-            let sum: f64 = self.phases.iter().map(|phase| (phase * TAU).sin()).sum();
+            let sum: f64 = self.phases.iter().map(|phase| libm::sin(phase * TAU)).sum();
             *sample = (sum * self.level * self.envelope()).round().clamp(-32_768.0, 32_767.0) as i16;
             for (phase, step) in self.phases.iter_mut().zip(self.steps) {
                 *phase = (*phase + step).fract();

@@ -119,11 +119,11 @@ fn kernel(phase: usize) -> [f32; TAPS] {
     let shift = phase as f64 / PHASES as f64;
     let weights: [f64; TAPS] = core::array::from_fn(|tap| {
         let x = (tap as i64 + 1 - HALF) as f64 - shift;
-        let window = 0.5 + 0.5 * (PI * x / HALF as f64).cos();
+        let window = 0.5 + 0.5 * libm::cos(PI * x / HALF as f64);
         if x.abs() < 1e-12 {
             1.0
         } else {
-            (PI * x).sin() / (PI * x) * window
+            libm::sin(PI * x) / (PI * x) * window
         }
     });
     let sum: f64 = weights.iter().sum();
