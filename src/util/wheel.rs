@@ -13,12 +13,12 @@ pub const SLOT: Duration = Duration::from_micros(500);
 const SLOT_NS: u64 = SLOT.as_nanos() as u64;
 /// 256 ms of slots; a power of two.
 const SLOTS: usize = 512;
-/// Entries of a slot whose room stays for good.
-const FEW: usize = 4;
 
 #[derive(Debug)]
 pub struct Wheel {
     slots: Box<[Vec<(Time, Key)>]>,
+    /// The room of slots that have fired, for the next ones that are needed: there is as much as is needed at once.
+    spare: Vec<Vec<(Time, Key)>>,
     /// The slot that fires next, counted from the origin of time. Everything before has fired.
     cursor: u64,
     /// Entries in the slots.
@@ -34,7 +34,7 @@ fn slot_of(at: Time) -> u64 {
 impl Wheel {
     pub fn new(now: Time) -> Wheel {
         let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Wheel { slots, cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
+        Wheel { slots, spare: Vec::new(), cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
     }
 
     /// When a deadline fires: at the end of its slot.
@@ -48,7 +48,11 @@ impl Wheel {
             self.far.push(Reverse((at, key)));
             return;
         }
-        self.slots[slot as usize % SLOTS].push((at, key));
+        let entries = &mut self.slots[slot as usize % SLOTS];
+        if entries.capacity() == 0 {
+            *entries = self.spare.pop().unwrap_or_default();
+        }
+        entries.push((at, key));
         self.near += 1;
     }
 
@@ -78,8 +82,11 @@ impl Wheel {
         let mut slot = self.cursor;
         while slot <= last && self.near > 0 {
             let entries = &mut self.slots[slot as usize % SLOTS];
-            self.near -= entries.len();
-            out.append(entries);
+            if !entries.is_empty() {
+                self.near -= entries.len();
+                out.append(entries);
+                self.spare.push(core::mem::take(entries));
+            }
             slot += 1;
         }
         self.cursor = self.cursor.max(reached.saturating_add(1));
@@ -89,9 +96,9 @@ impl Wheel {
         }
     }
 
-    /// Gives back the room of slots in which a crowd was; a few entries fit as before without an allocation.
+    /// Gives back the room that a crowd needed. Blocks made small would hold the pages where they were large.
     pub fn shrink(&mut self) {
-        self.slots.iter_mut().for_each(|slot| slot.shrink_to(FEW));
+        self.spare = Vec::new();
         self.far.shrink_to_fit();
     }
 
@@ -179,6 +186,18 @@ mod tests {
                 assert_eq!(wheel.len(), waiting.len(), "seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn a_rhythm_takes_room_for_the_slots_that_are_full_at_once_and_for_no_more() {
+        let (mut wheel, mut out) = (Wheel::new(us(0)), Vec::new());
+        (0..400).for_each(|n| wheel.insert(us(u64::from(n % 40) * 500), key(n)));
+        for turn in 1..4000u64 {
+            wheel.due(us(turn * 500), &mut out);
+            out.drain(..).for_each(|(at, key)| wheel.insert(at + Duration::from_millis(20), key));
+        }
+        let rooms = wheel.spare.iter().chain(&*wheel.slots).filter(|slot| slot.capacity() > 0).count();
+        assert!(rooms <= 42, "{rooms}");
     }
 
     #[test]
