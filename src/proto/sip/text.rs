@@ -38,6 +38,9 @@ pub(crate) fn is_token(text: &str) -> bool {
 pub(crate) fn trim(text: &str) -> &str {
     let solid = |b: &u8| !is_lws(char::from(*b));
     let bytes = text.as_bytes();
+    if bytes.first().is_some_and(solid) && bytes.last().is_some_and(solid) {
+        return text;
+    }
     let Some(start) = bytes.iter().position(solid) else { return "" };
     let end = bytes.iter().rposition(solid).map_or(start, |last| last + 1);
     &text[start..end]
@@ -156,6 +159,17 @@ pub(crate) fn parse_params(text: &str) -> Result<Params, ParseError> {
 /// The same checks, and nothing is kept.
 pub(crate) fn check_params(text: &str) -> Result<(), ParseError> {
     each_param(text, |_, _| ())
+}
+
+/// The same checks; the first value of that name that says something, as it is written.
+pub(crate) fn check_params_for<'a>(text: &'a str, name: &str) -> Result<Option<&'a str>, ParseError> {
+    let mut found = None;
+    each_param(text, |n, value| {
+        if found.is_none() && n.eq_ignore_ascii_case(name) {
+            found = value.filter(|value| !value.is_empty());
+        }
+    })?;
+    Ok(found)
 }
 
 fn owned_value(value: &str) -> Box<str> {

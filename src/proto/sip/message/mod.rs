@@ -23,10 +23,12 @@ pub(crate) use name_addr::NameAddrRef;
 pub use respond::ResponseBuilder;
 pub use via::Via;
 pub(crate) use via::ViaRef;
+use via::ViaSpans;
 
 use super::text::{self, List};
 use super::uri::{Uri, UriRef};
 use core::fmt;
+use std::sync::OnceLock;
 
 /// Longest message that is parsed: what a UDP datagram can hold.
 pub const MAX_MESSAGE_BYTES: usize = 65_535;
@@ -134,6 +136,16 @@ pub struct Message {
     cseq: CSeqState,
     body: Span,
     framing: Framing,
+    found: OnceLock<Box<Found>>,
+}
+
+/// What is asked for again and again, looked for once.
+#[derive(Clone)]
+struct Found {
+    /// None: it can't be read.
+    top_via: Option<ViaSpans>,
+    from_tag: Option<Span>,
+    to_tag: Option<Span>,
 }
 
 impl Message {
@@ -255,16 +267,28 @@ impl Message {
     }
     /// Cheap: no NameAddr is built.
     pub fn from_tag(&self) -> Option<&str> {
-        text::tag_of(self.header(HeaderName::From)?)
+        self.found().from_tag.map(|span| self.text(span))
     }
     pub fn to_tag(&self) -> Option<&str> {
-        text::tag_of(self.header(HeaderName::To)?)
+        self.found().to_tag.map(|span| self.text(span))
+    }
+    fn found(&self) -> &Found {
+        let tag = |name| text::tag_of(self.header(name)?).map(|tag| self.span_of(tag));
+        let via = || Some(ViaSpans::new(&self.parse_top_via().ok()?, |part| self.span_of(part)));
+        let look = || Found { top_via: via(), from_tag: tag(HeaderName::From), to_tag: tag(HeaderName::To) };
+        self.found.get_or_init(|| Box::new(look()))
     }
     pub fn top_via(&self) -> Result<Via, ParseError> {
         Via::parse(self.values(HeaderName::Via).next().ok_or(text::error(0, "a Via header"))?)
     }
     /// Cheap: nothing is copied.
     pub(crate) fn top_via_ref(&self) -> Result<ViaRef<'_>, ParseError> {
+        match &self.found().top_via {
+            Some(via) => Ok(via.read(|span| self.text(span))),
+            None => self.parse_top_via(),
+        }
+    }
+    fn parse_top_via(&self) -> Result<ViaRef<'_>, ParseError> {
         ViaRef::parse(self.values(HeaderName::Via).next().ok_or(text::error(0, "a Via header"))?)
     }
     /// The branch of the top Via; cheap: no Via is built.
@@ -297,6 +321,11 @@ impl Message {
             Content::Text(text) => text.get(at..at + span.len as usize).unwrap_or(""),
             Content::Mixed(_) => core::str::from_utf8(self.slice(span)).unwrap_or(""),
         }
+    }
+    /// Of a piece of the message's text.
+    fn span_of(&self, part: &str) -> Span {
+        let at = (part.as_ptr() as usize).saturating_sub(self.content.bytes().as_ptr() as usize);
+        Span { at: at as u32, len: part.len() as u32 }
     }
     fn name_text(&self, line: &Line) -> &str {
         self.text(Span { at: line.name_at, len: u32::from(line.name_len) })

@@ -322,6 +322,7 @@ impl Index<'_> {
             cseq: self.cseq,
             body: span(self.body_at, end),
             framing,
+            found: Default::default(),
         })
     }
 }

@@ -30,7 +30,7 @@ impl ResponseBuilder {
         writer.raw_line(&[" ", reason]);
         let mut vias = request.headers(HeaderName::Via);
         if let Some(first) = vias.next() {
-            top_via(&mut writer, first, source);
+            top_via(&mut writer, request, first, source);
         }
         for via in vias {
             writer.raw_line(&["Via: ", via]);
@@ -39,7 +39,7 @@ impl ResponseBuilder {
         for name in [HeaderName::From, HeaderName::To, HeaderName::CallId, HeaderName::CSeq] {
             let Some(value) = request.header(name) else { continue };
             let end = writer.raw_line(&[name.as_str(), ": ", value]);
-            if name == HeaderName::To && text::tag_of(value).is_none() {
+            if name == HeaderName::To && request.to_tag().is_none() {
                 to_end = Some(end);
             }
         }
@@ -85,9 +85,10 @@ impl ResponseBuilder {
 }
 
 /// The first Via line with `received` and `rport` in its first value; one that can't be read is left alone.
-fn top_via(out: &mut Writer, line: &str, source: SocketAddr) {
+fn top_via(out: &mut Writer, request: &Message, line: &str, source: SocketAddr) {
     let (first, rest) = List::first_only(line);
-    let Ok(via) = ViaRef::parse(first) else {
+    let parsed = if first.is_empty() { ViaRef::parse(first) } else { request.top_via_ref() };
+    let Ok(via) = parsed else {
         out.raw_line(&["Via: ", line]);
         return;
     };

@@ -86,7 +86,9 @@ fn request_uri(message: &Message) -> Verdict {
 fn vias(message: &Message) -> Verdict {
     let mut count = 0;
     for value in message.headers(HeaderName::Via).flat_map(List::new) {
-        let Ok(via) = ViaRef::parse(value) else { return bad("Bad Via header") };
+        let parsed =
+            if count == 0 && !value.is_empty() { message.top_via_ref() } else { ViaRef::parse(value) };
+        let Ok(via) = parsed else { return bad("Bad Via header") };
         // The cookie alone would be the same transaction for everybody (RFC 4475 section 3.2.1).
         if count == 0 && via.branch().is_some_and(|b| b.is_empty() || b.eq_ignore_ascii_case("z9hG4bK")) {
             return bad("Bad Via branch");

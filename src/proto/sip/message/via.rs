@@ -1,9 +1,10 @@
 //! One Via value: transport, sent-by, parameters (RFC 3261 section 20.42, RFC 3581).
 
-use super::ParseError;
+use super::{ParseError, Span};
 use crate::proto::sip::text::{self, error};
 use crate::proto::sip::uri::{self, Host, HostRef};
 use core::fmt;
+use core::net::IpAddr;
 
 #[derive(Clone, Debug)]
 pub struct Via {
@@ -16,7 +17,7 @@ pub struct Via {
 
 impl Via {
     pub fn parse(value: &str) -> Result<Via, ParseError> {
-        let ViaRef { transport, host, port, params } = ViaRef::parse(value)?;
+        let ViaRef { transport, host, port, params, .. } = ViaRef::parse(value)?;
         Ok(Via { transport: transport.into(), host: host.own(), port, params: text::parse_params(params)? })
     }
     pub fn branch(&self) -> Option<&str> {
@@ -41,6 +42,8 @@ pub(crate) struct ViaRef<'a> {
     pub port: Option<u16>,
     /// With the semicolon before the first.
     params: &'a str,
+    /// With its quotes, should it have them.
+    branch: Option<&'a str>,
 }
 
 impl<'a> ViaRef<'a> {
@@ -50,15 +53,58 @@ impl<'a> ViaRef<'a> {
         let at = text::offset_in(value, sent_by);
         let (host, port) = uri::parse_host_port(sent_by).map_err(|e| e.shifted(at))?;
         let params = &value[params_at..];
-        text::check_params(params).map_err(|e| e.shifted(params_at))?;
-        Ok(ViaRef { transport, host, port, params })
+        let branch = text::check_params_for(params, "branch").map_err(|e| e.shifted(params_at))?;
+        Ok(ViaRef { transport, host, port, params, branch })
     }
     /// Without its quotes, should it have them.
     pub fn branch(&self) -> Option<&'a str> {
-        branch_of(self.params).map(|b| b.strip_prefix('"').and_then(|b| b.strip_suffix('"')).unwrap_or(b))
+        self.branch.map(|b| b.strip_prefix('"').and_then(|b| b.strip_suffix('"')).unwrap_or(b))
     }
     pub fn has_param(&self, name: &str) -> bool {
         text::has_raw_param(self.params, name)
+    }
+}
+
+/// A Via value of a message, checked once: where its pieces are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ViaSpans {
+    transport: Span,
+    host: Sender,
+    port: Option<u16>,
+    params: Span,
+    branch: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Sender {
+    Name(Span),
+    Ip(IpAddr),
+}
+
+impl ViaSpans {
+    pub fn new(via: &ViaRef<'_>, span: impl Fn(&str) -> Span) -> ViaSpans {
+        ViaSpans {
+            transport: span(via.transport),
+            host: match via.host {
+                HostRef::Name(name) => Sender::Name(span(name)),
+                HostRef::Ip(ip) => Sender::Ip(ip),
+            },
+            port: via.port,
+            params: span(via.params),
+            branch: via.branch.map(span),
+        }
+    }
+    pub fn read<'a>(&self, text: impl Fn(Span) -> &'a str) -> ViaRef<'a> {
+        ViaRef {
+            transport: text(self.transport),
+            host: match self.host {
+                Sender::Name(name) => HostRef::Name(text(name)),
+                Sender::Ip(ip) => HostRef::Ip(ip),
+            },
+            port: self.port,
+            params: text(self.params),
+            branch: self.branch.map(text),
+        }
     }
 }
 

@@ -60,6 +60,7 @@ impl ClientInvite {
     }
 
     /// Gives the response back when it is a 2xx that this transaction is too far gone for.
+    #[allow(clippy::result_large_err)] // The message goes back to who brought it.
     pub fn on_response(&mut self, turn: &mut Turn<'_>, message: Message) -> Result<Step, Message> {
         match message.status() {
             100..=199 => Ok(self.on_provisional(turn, message)),
@@ -94,6 +95,7 @@ impl ClientInvite {
         step
     }
 
+    #[allow(clippy::result_large_err)]
     fn on_success(&mut self, turn: &mut Turn<'_>, message: Message) -> Result<Step, Message> {
         match self.0 {
             // RFC 6026 section 7.2: timer M.
