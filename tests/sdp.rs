@@ -48,7 +48,7 @@ fn format(payload_type: u8, name: &str, clock_rate: u32) -> PayloadFormat {
 fn local(codecs: &[PayloadFormat]) -> LocalMedia {
     LocalMedia {
         address: "192.0.2.7:40000".parse().unwrap(),
-        codecs: codecs.to_vec(),
+        codecs: codecs.into(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         session_id: 77,
@@ -307,6 +307,20 @@ fn an_offer_lists_our_codecs_with_maps_ptime_and_direction() {
         m=audio 40000 RTP/AVP 0 8 101\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(text, expected);
+}
+
+/// The user agent keeps its last description as text.
+#[test]
+fn what_we_say_is_the_same_when_it_is_read_again() {
+    let us = LocalMedia { ssrc: Some(7), rtcp_mux: true, ..phone() };
+    let first = offer(&us, None);
+    let held = offer(&LocalMedia { direction: Direction::SendOnly, ..us.clone() }, Some(&first));
+    let theirs =
+        "m=video 9 RTP/AVP 31\r\nm=audio 4000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+    let (answered, _) = answer(&us, &offered(theirs)).unwrap();
+    for said in [first, held, answered] {
+        assert_eq!(parse(&said.write()), said);
+    }
 }
 
 #[test]

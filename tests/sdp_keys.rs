@@ -14,7 +14,7 @@ const KEY_GCM: &str = "inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubA==";
 fn phone(mode: SrtpMode, seed: u64) -> LocalMedia {
     LocalMedia {
         address: "192.0.2.7:40000".parse().unwrap(),
-        codecs: vec![PayloadFormat::new(0, "PCMU", 8000, 1)],
+        codecs: [PayloadFormat::new(0, "PCMU", 8000, 1)].into(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         session_id: 77,

@@ -107,7 +107,7 @@ fn mutated_descriptions_are_refused_or_survive_writing_and_answering() {
     ];
     let local = LocalMedia {
         address: ([192, 0, 2, 7], 40_000).into(),
-        codecs: vec![PayloadFormat::new(0, "PCMU", 8000, 1), PayloadFormat::telephone_event(101, 8000)],
+        codecs: [PayloadFormat::new(0, "PCMU", 8000, 1), PayloadFormat::telephone_event(101, 8000)].into(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         session_id: 1,

@@ -19,6 +19,7 @@ use crate::media::Session;
 use crate::proto::rtp::PayloadFormat;
 use crate::ua::{self, parse_target, AccountId, AccountStatus, AgentStats, CallId, DialOptions};
 use crate::ua::{EndCause, EndInfo, EndedBy};
+use crate::util::IdMap;
 use std::collections::{HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
@@ -56,7 +57,7 @@ pub struct PhoneShared {
 #[derive(Default)]
 struct Registry {
     open: bool,
-    calls: HashMap<CallId, Call>,
+    calls: IdMap<CallId, Call>,
     /// Calls for `wait_call`, from its first use on.
     incoming: Option<VecDeque<Call>>,
 }

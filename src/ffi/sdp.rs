@@ -594,7 +594,7 @@ unsafe fn read_local(local: *const voip_sdp_local) -> FfiResult<LocalMedia> {
     let ptime_ms = if local.ptime_ms == 0 { 20 } else { local.ptime_ms };
     Ok(LocalMedia {
         address: SocketAddr::new(address, strings::port(local.port, "port")?),
-        codecs: formats_of_list(codecs).map_err(|e| alone::refused("codecs", &e))?,
+        codecs: formats_of_list(codecs).map_err(|e| alone::refused("codecs", &e))?.into(),
         ptime_ms: strings::within(ptime_ms, 5, 200, "ptime", " ms")?,
         direction,
         // 62 bits: some peers read the number as a signed one.

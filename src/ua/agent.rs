@@ -20,7 +20,7 @@ use super::way::Way;
 use crate::proto::sdp::{Direction, SrtpMode};
 use crate::proto::sip::transaction::{ClientKey, Effect, ServerKey};
 use crate::proto::sip::{Flow, HeaderName, Message, Method, Peer, Transport, Uri};
-use crate::util::{Key, Rng, Slab, Time};
+use crate::util::{IdMap, Key, Rng, Slab, Time};
 use core::net::SocketAddr;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -31,10 +31,10 @@ const NO_USER: &str = "voip";
 pub struct Agent {
     base: Base,
     calls: Slab<Call>,
-    by_id: HashMap<CallId, Key>,
+    by_id: IdMap<CallId, Key>,
     by_tag: HashMap<Box<str>, Key>,
     /// INVITE server transactions of calls without a final response.
-    invites: HashMap<ServerKey, Key>,
+    invites: IdMap<ServerKey, Key>,
     accounts: Accounts,
     messages: Messages,
     /// Tags of our calls that are over: a 2xx may still come for them.
@@ -53,9 +53,9 @@ impl Agent {
             accept_calls: config.accept_calls,
             base: Base::new(config, rng, route),
             calls: Slab::new(),
-            by_id: HashMap::new(),
+            by_id: IdMap::default(),
             by_tag: HashMap::new(),
-            invites: HashMap::new(),
+            invites: IdMap::default(),
             accounts: Accounts::default(),
             messages: Messages::default(),
             ended: Ended::default(),

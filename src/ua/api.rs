@@ -399,10 +399,10 @@ pub struct CallInfo {
     pub direction: CallDirection,
     pub account: Option<AccountId>,
     /// Display name of the peer, unquoted.
-    pub remote_name: Box<str>,
-    pub remote_uri: Box<str>,
-    pub local_uri: Box<str>,
-    pub sip_call_id: Box<str>,
+    pub remote_name: Arc<str>,
+    pub remote_uri: Arc<str>,
+    pub local_uri: Arc<str>,
+    pub sip_call_id: Arc<str>,
     /// The INVITE as received (incoming) or first sent (outgoing).
     pub invite: Arc<[u8]>,
 }

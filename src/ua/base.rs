@@ -9,10 +9,10 @@ use super::trace;
 use crate::proto::rtp::PayloadFormat;
 use crate::proto::sip::transaction::{ClientKey, Effect, Layer, ServerKey};
 use crate::proto::sip::{HeaderName, Message, Method, Peer, RequestBuilder, ResponseBuilder, Transport};
-use crate::util::{Key, Rng, Time};
+use crate::util::{IdMap, Key, Rng, Time};
 use core::cmp::Reverse;
 use core::net::{IpAddr, SocketAddr};
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{BinaryHeap, VecDeque};
 use std::sync::Arc;
 
 /// Datagrams waiting for a driver that doesn't drain; more are dropped and counted.
@@ -147,7 +147,7 @@ pub(super) enum Queued {
 pub(super) struct Base {
     pub config: AgentConfig,
     /// `config.codecs` with telephone-event at the end.
-    pub codecs: Vec<PayloadFormat>,
+    pub codecs: Arc<[PayloadFormat]>,
     /// The host listens for MESSAGE.
     pub accept_messages: bool,
     pub rng: Box<dyn Rng>,
@@ -157,8 +157,8 @@ pub(super) struct Base {
     scratch: Vec<Effect>,
     pub pending: VecDeque<Effect>,
     pub out: VecDeque<Queued>,
-    pub owners: HashMap<ClientKey, Owned>,
-    pub queries: HashMap<QueryId, Asker>,
+    pub owners: IdMap<ClientKey, Owned>,
+    pub queries: IdMap<QueryId, Asker>,
     next_query: u64,
     pub deadlines: Deadlines,
     pub stats: AgentStats,
@@ -183,7 +183,7 @@ impl Base {
         Base {
             layer,
             config,
-            codecs,
+            codecs: codecs.into(),
             accept_messages: false,
             rng,
             route,
@@ -191,8 +191,8 @@ impl Base {
             scratch: Vec::new(),
             pending: VecDeque::new(),
             out: VecDeque::new(),
-            owners: HashMap::new(),
-            queries: HashMap::new(),
+            owners: IdMap::default(),
+            queries: IdMap::default(),
             next_query: 1,
             deadlines: Deadlines::default(),
             stats: AgentStats::default(),

@@ -1,5 +1,6 @@
 //! Foundations without I/O: time, deadlines, handles with generations, randomness as a trait.
 
+mod id_map;
 pub mod pcapng;
 mod prefetch;
 mod rng;
@@ -10,6 +11,7 @@ mod time;
 mod wheel;
 
 pub use core::time::Duration;
+pub use id_map::{IdHasher, IdMap};
 pub use prefetch::{prefetch, prefetch_bytes, prefetch_line};
 pub use rng::{Rng, SeededRng};
 pub use scan::{find_byte, find_line_end, find_of_three};

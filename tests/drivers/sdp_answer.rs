@@ -65,7 +65,7 @@ fn wishes(input: &mut Bytes<'_>, seed: u64) -> LocalMedia {
     let mode = [SrtpMode::Off, SrtpMode::Optional, SrtpMode::Mandatory][usize::from(keys / 16) % 3];
     LocalMedia {
         address: ([192, 0, 2, seed as u8], 40_000).into(),
-        codecs,
+        codecs: codecs.into(),
         ptime_ms: u32::from(other) % 120 + 1,
         direction: Direction::new(other & 64 == 0, other & 128 == 0),
         session_id: seed,

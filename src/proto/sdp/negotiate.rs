@@ -14,6 +14,7 @@ use super::{Attribute, Connection, Direction, Media, Origin, SessionDescription}
 use crate::proto::rtp::PayloadFormat;
 use crate::proto::srtp::StreamKeys;
 use crate::util::ShortText;
+use std::sync::Arc;
 
 /// Packet times that we send: shorter ones waste the wire, longer ones don't fit a datagram.
 const PTIME_RANGE_MS: core::ops::RangeInclusive<u32> = 5..=120;
@@ -28,7 +29,7 @@ pub struct LocalMedia {
     /// Address and RTP port that the peer shall send to.
     pub address: SocketAddr,
     /// By preference, telephone-event among them. Dynamic payload types are ours as offerer.
-    pub codecs: Vec<PayloadFormat>,
+    pub codecs: Arc<[PayloadFormat]>,
     pub ptime_ms: u32,
     pub direction: Direction,
     /// `o=` line: the id stays for the whole call, the version counts changes (RFC 3264 section 8).
@@ -90,7 +91,7 @@ pub fn offer(local: &LocalMedia, previous: Option<&SessionDescription>) -> Sessi
     let before = place.and_then(|(p, index)| p.media.get(index));
     let codecs = match before {
         Some(before) => keep_payload_types(&local.codecs, &payload_formats(before)),
-        None => local.codecs.clone(),
+        None => local.codecs.to_vec(),
     };
     let mut audio = audio_media(local, &codecs, local.direction, local.ptime_ms);
     local.keying.offer(&mut audio, before.filter(|b| b.port != 0));

@@ -13,7 +13,6 @@ use crate::proto::sdp::SrtpMode;
 use crate::proto::sip::dialog::Dialog;
 use crate::proto::sip::transaction::ServerKey;
 use crate::proto::sip::ResponseBuilder;
-use std::sync::Arc;
 
 pub(super) struct Offered {
     server: ServerKey,
@@ -45,10 +44,11 @@ impl Call {
         let dialog = Dialog::from_request(message, &local_tag)?;
         let reach = Reach::back(invitation.source, message);
         let to = message.request_uri_ref().ok();
+        let sip_call_id: Arc<str> = message.call_id().into();
         let offered = Offered {
             server: invitation.server,
             dialog,
-            info: Some(describe(&invitation)),
+            info: Some(describe(&invitation, sip_call_id.clone())),
             offer: invitation.offer.map(Arc::new),
             answer: None,
             rung: false,
@@ -58,7 +58,7 @@ impl Call {
             id: invitation.id,
             account: invitation.account,
             local_tag,
-            sip_call_id: message.call_id().into(),
+            sip_call_id,
             is_secure: to.as_ref().is_some_and(|uri| uri.scheme == Scheme::Sips),
             contact_user: to.and_then(|uri| uri.user).unwrap_or_default().into(),
             phase: Phase::Offered(Box::new(offered)),
@@ -249,7 +249,7 @@ impl Call {
     }
 }
 
-fn describe(invitation: &Invitation<'_>) -> CallInfo {
+fn describe(invitation: &Invitation<'_>, sip_call_id: Arc<str>) -> CallInfo {
     let message = invitation.message;
     let from = message.party(HeaderName::From);
     let to = message.party(HeaderName::To);
@@ -257,10 +257,10 @@ fn describe(invitation: &Invitation<'_>) -> CallInfo {
     CallInfo {
         direction: CallDirection::Incoming,
         account: invitation.account,
-        remote_name: from.and_then(|f| f.display()).unwrap_or_default(),
+        remote_name: from.and_then(|f| f.display()).unwrap_or_default().into(),
         remote_uri: uri,
         local_uri: to.map(|t| t.uri_text.into()).unwrap_or_else(|| sip_uri("", "invalid").into()),
-        sip_call_id: message.call_id().into(),
+        sip_call_id,
         invite: message.raw().into(),
     }
 }

@@ -78,14 +78,16 @@ pub(super) struct Media {
     said: Direction,
     /// What the last completed exchange was written for.
     agreed: Direction,
-    /// Our last description, offer or answer: the next one counts on from it.
-    ours: Option<SessionDescription>,
+    /// Our last description, offer or answer, as it was written: the next one counts on from it.
+    ours: Option<Arc<[u8]>>,
+    /// The version of that one.
+    version: u64,
     /// Our offer that waits for its answer.
-    offered: Option<SessionDescription>,
+    offered: Option<Box<SessionDescription>>,
     theirs_text: Arc<[u8]>,
-    stream: Option<StreamConfig>,
+    stream: Option<Arc<StreamConfig>>,
     held_by_peer: bool,
-    told: Option<(StreamConfig, bool, bool)>,
+    told: Option<(Arc<StreamConfig>, bool, bool)>,
     /// The stream is closed; a description may still come, for an exchange that was under way.
     closed: bool,
 }
@@ -103,6 +105,7 @@ impl Media {
             said: Direction::SendRecv,
             agreed: Direction::SendRecv,
             ours: None,
+            version: 1,
             offered: None,
             theirs_text: Arc::from(&[][..]),
             stream: None,
@@ -141,7 +144,7 @@ impl Media {
             ptime_ms: base.config.ptime_ms,
             direction: self.want,
             session_id: self.session_id,
-            version: self.ours.as_ref().map_or(1, |o| o.origin.version),
+            version: self.version,
             ssrc: self.ssrc,
         })
     }
@@ -149,12 +152,21 @@ impl Media {
     /// Writes an offer; the same one again (session refresh) when nothing has changed.
     pub fn make_offer(&mut self, base: &mut Base) -> Option<String> {
         let local = self.local_media(base)?;
-        let description = offer(&local, self.ours.as_ref());
-        let text = description.write();
-        self.ours = Some(description.clone());
-        self.offered = Some(description);
-        self.said = self.want;
+        let description = offer(&local, self.previous().as_ref());
+        let text = self.say(&description);
+        self.offered = Some(Box::new(description));
         Some(text)
+    }
+    /// Our last description, which is read again: few calls write a second one, and all would keep it.
+    fn previous(&self) -> Option<SessionDescription> {
+        self.ours.as_deref().and_then(|text| SessionDescription::parse(text).ok())
+    }
+    fn say(&mut self, description: &SessionDescription) -> String {
+        let text = description.write();
+        self.ours = Some(text.as_bytes().into());
+        self.version = description.origin.version;
+        self.said = self.want;
+        text
     }
     /// The offer came to nothing: what was agreed before still holds (RFC 3261 section 14.1).
     pub fn withdraw_offer(&mut self) {
@@ -172,7 +184,7 @@ impl Media {
     pub fn take_answer(&mut self, base: &mut Base, body: &[u8]) -> Result<(), MediaError> {
         let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
         let theirs = SessionDescription::parse(body).map_err(|_| MediaError::Unreadable)?;
-        let offered = self.offered.as_ref().ok_or(MediaError::Negotiate(NegotiateError::BadAnswer))?;
+        let offered = self.offered.as_deref().ok_or(MediaError::Negotiate(NegotiateError::BadAnswer))?;
         let outcome = accept_answer(&local, offered, &theirs).map_err(MediaError::Negotiate)?;
         self.adopt(outcome, &theirs, body.into());
         Ok(())
@@ -186,12 +198,10 @@ impl Media {
     pub fn make_answer(&mut self, base: &mut Base, offer: &Offer) -> Result<String, MediaError> {
         let local = self.local_media(base).ok_or(MediaError::Unreadable)?;
         let (mut description, outcome) = answer(&local, &offer.description).map_err(MediaError::Negotiate)?;
-        if let Some(previous) = &self.ours {
-            description.follow_version(previous);
+        if let Some(previous) = self.previous() {
+            description.follow_version(&previous);
         }
-        let text = description.write();
-        self.ours = Some(description);
-        self.said = self.want;
+        let text = self.say(&description);
         self.agreed = self.want;
         self.adopt(outcome, &offer.description, offer.text.clone());
         Ok(text)
@@ -203,7 +213,7 @@ impl Media {
             self.keying = None;
         }
         self.held_by_peer = outcome.remote.is_none() || !theirs.direction(outcome.media_index).receives();
-        self.stream = stream_of(outcome);
+        self.stream = stream_of(outcome).map(Arc::new);
         self.theirs_text = text;
     }
 
@@ -223,7 +233,7 @@ impl Media {
             return;
         }
         if self.told.as_ref().map(|t| &t.0) != Some(&stream) {
-            base.media(MediaCommand::Configure { call, stream: stream.clone() });
+            base.media(MediaCommand::Configure { call, stream: StreamConfig::clone(&stream) });
         }
         base.event(Event::CallMedia {
             call,
@@ -234,7 +244,7 @@ impl Media {
             srtp: stream.srtp.as_ref().map(|keys| keys.send.profile()),
             remote: stream.remote,
             sdp: self.theirs_text.clone(),
-            own_sdp: self.ours.as_ref().map(|ours| ours.write().into_bytes()).unwrap_or_default().into(),
+            own_sdp: self.ours.clone().unwrap_or_default(),
         });
         self.told = Some(news);
     }

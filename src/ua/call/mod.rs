@@ -28,6 +28,7 @@ use incoming::Offered;
 use media::Media;
 use outgoing::Calling;
 use reach::Reach;
+use std::sync::Arc;
 
 /// Challenges answered for one request: a proxy and a registrar each, and a stale nonce.
 const MAX_CHALLENGES: u8 = 4;
@@ -57,7 +58,7 @@ pub(super) struct Call {
     pub account: Option<AccountId>,
     /// Our tag: what the agent finds us by.
     pub local_tag: Box<str>,
-    sip_call_id: Box<str>,
+    sip_call_id: Arc<str>,
     /// User part of our Contact.
     contact_user: Box<str>,
     /// The Request-URI is a `sips` one, so our Contact has to be (RFC 3261 section 12.1).

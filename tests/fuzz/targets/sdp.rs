@@ -15,11 +15,12 @@ fuzz_target!(|bytes: &[u8]| {
     read.check().expect("what was parsed holds no line ends");
     let local = LocalMedia {
         address: ([192, 0, 2, 7], 40_000).into(),
-        codecs: vec![
+        codecs: [
             PayloadFormat::new(0, "PCMU", 8000, 1),
             PayloadFormat::new(8, "PCMA", 8000, 1),
             PayloadFormat::telephone_event(101, 8000),
-        ],
+        ]
+        .into(),
         ptime_ms: 20,
         direction: Direction::SendRecv,
         session_id: 1,
