@@ -139,6 +139,16 @@ fn early_media_is_heard_before_the_answer() {
 }
 
 #[test]
+fn a_call_that_is_refused_never_reaches_a_media_worker() {
+    let (a, b) = pair();
+    let (out, inc) = ringing(&a, &b);
+    inc.reject(480, None).unwrap();
+    assert_eq!(a.ended(&out).sip_code, 480);
+    b.ended(&inc);
+    assert_eq!(b.phone.stats().media_wakeups, 0);
+}
+
+#[test]
 fn without_a_listener_a_call_is_busy() {
     let (a, b) = (Party::start(config()), Party::start(config()));
     let out = a.dial(&b.target());

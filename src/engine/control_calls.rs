@@ -6,15 +6,16 @@ use super::control::Control;
 use super::error::Error;
 use super::event::{CaptureEnd, Event, EventKind};
 use super::ports::PortLease;
+use super::stream::Stream;
 use super::trim::{self, Trim};
 use super::udp;
-use super::worker::{MediaOp, Opening, Path, Report, ToWorker};
+use super::worker::{MediaOp, Opening, Path, Report, ToWorker, WorkerHandle};
 use crate::media::{MediaEvent, Session, SessionConfig, StreamParams};
 use crate::proto::rtp::PayloadFormat;
 use crate::ua::{
     self, CallId, CallState, Command, EndCause, EndInfo, EndedBy, MediaCommand, StreamConfig, StreamOpened,
 };
-use crate::util::Time;
+use crate::util::{IdMap, Time};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::PoisonError;
@@ -31,7 +32,7 @@ const SHARED_BUFFER_BYTES: usize = 4 << 20;
 
 #[derive(Default)]
 pub struct Calls {
-    entries: HashMap<CallId, Entry>,
+    entries: IdMap<CallId, Entry>,
     /// Keys by INFO, by time and then by order.
     planned: BTreeMap<(Time, u64), Planned>,
     planned_count: u64,
@@ -69,8 +70,11 @@ struct Entry {
     call: Call,
     /// Until the stream is opened.
     session: Option<Box<Session>>,
-    /// The worker that has the stream.
+    /// The worker that has the stream, or will.
     worker: Option<usize>,
+    /// The stream of an incoming call until it is wanted: nobody sends to it before our description, and many calls are
+    /// refused.
+    opening: Option<Box<Opening>>,
     closing: bool,
     /// The host has heard of it.
     announced: bool,
@@ -86,6 +90,7 @@ impl Calls {
         let entry = Entry {
             session: Some(Box::new(session)),
             worker: None,
+            opening: None,
             closing: false,
             announced: call.id().is_outgoing(),
             waiting: Vec::new(),
@@ -155,6 +160,12 @@ impl Calls {
 }
 
 impl Entry {
+    /// Gives the stream to its worker, if that doesn't have it.
+    fn hand_over(&mut self, worker: &WorkerHandle) {
+        if let Some(opening) = self.opening.take() {
+            worker.send(ToWorker::Open(opening));
+        }
+    }
     /// Nothing more will be reported about it.
     fn is_quiet(&self) -> bool {
         self.worker.is_none() && self.recordings == 0
@@ -240,9 +251,13 @@ impl Control {
         entry.call.shared().set_media(|m| m.local = Some(local));
         let call = entry.call.clone();
         let ssrc = matches!(path, Path::Shared(_)).then(|| session.stats().local_ssrc);
-        worker.send(ToWorker::Open(Box::new(Opening { call, session, path })));
         entry.worker = Some(index);
+        entry.opening = Some(Box::new(Opening { call, session, path }));
+        if id.is_outgoing() {
+            entry.hand_over(worker);
+        }
         for op in std::mem::take(&mut entry.waiting) {
+            entry.hand_over(worker);
             worker.send(ToWorker::Op { call: id, op });
         }
         Ok(StreamOpened { local, ssrc })
@@ -252,7 +267,7 @@ impl Control {
         let open = |port| udp::open((bind, port).into(), RTP_BUFFER_BYTES);
         let (socket, lease) = self.shared.ports.open(&mut self.rng, open)?;
         let port = lease.port();
-        Ok((Path::Own { socket, lease }, port))
+        Ok((Path::Own { socket, lease, ipv6: bind.is_ipv6() }, port))
     }
 
     /// One of the worker's shared sockets, each in turn; they are opened when they are first needed.
@@ -293,6 +308,7 @@ impl Control {
         match entry.worker {
             Some(index) => {
                 if let Some(worker) = self.workers.get(index) {
+                    entry.hand_over(worker);
                     worker.send(ToWorker::Op { call: id, op });
                 }
             }
@@ -306,11 +322,12 @@ impl Control {
     pub(super) fn media_command(&mut self, command: MediaCommand) {
         match command {
             MediaCommand::Configure { call, stream } => {
-                let Some(entry) = self.calls.entries.get(&call) else { return };
+                let Some(entry) = self.calls.entries.get_mut(&call) else { return };
                 let keys = stream.telephone_event.is_some();
                 entry.call.shared().set_payloads(payloads(&stream));
                 entry.call.shared().keys_negotiated.store(keys, std::sync::atomic::Ordering::Release);
                 let Some(worker) = entry.worker.and_then(|w| self.workers.get(w)) else { return };
+                entry.hand_over(worker);
                 let ssrc = stream.remote_ssrc;
                 let params = Box::new(stream_params(stream));
                 worker.send(ToWorker::Configure { call, params, ssrc });
@@ -321,6 +338,12 @@ impl Control {
 
     fn close_stream(&mut self, id: CallId) {
         let Some(entry) = self.calls.entries.get_mut(&id) else { return };
+        if let Some(opening) = entry.opening.take() {
+            // No worker has heard of it.
+            Stream::new(*opening).finish();
+            entry.worker = None;
+            entry.closing = true;
+        }
         let Some(worker) = entry.worker.and_then(|w| self.workers.get(w)) else {
             return self.settle(id);
         };
@@ -445,7 +468,9 @@ impl Control {
             self.agent.shrink();
             self.calls.entries.shrink_to_fit();
             self.shared.shrink();
-            trim::give_back();
+            self.io.shrink();
+            self.workers.iter().for_each(|worker| worker.send(ToWorker::Trim));
+            trim::give_back(self.shared.link.hook.clone());
         }
         while let Some((at, id)) = self.calls.ends.first().copied().filter(|(at, _)| *at <= now) {
             self.calls.ends.remove(&(at, id));

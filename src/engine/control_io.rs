@@ -57,6 +57,12 @@ impl SipIo {
         self.receiver.datagram(index).map(|datagram| (datagram.bytes.to_vec(), datagram.from))
     }
 
+    /// Gives back what batches have touched of the room for the largest datagrams. For when no batch is being looked at.
+    pub fn shrink(&mut self) {
+        self.receiver = Receiver::new(BATCH, DATAGRAM_BYTES);
+        self.outgoing.shrink_to_fit();
+    }
+
     pub fn queue(&mut self, to: SocketAddr, bytes: Arc<[u8]>) {
         self.outgoing.push((udp::for_family(to, self.local.is_ipv6()), bytes));
     }

@@ -10,6 +10,7 @@ use super::fd;
 use super::link::ToControl;
 use super::phone::{Phone, PhoneStatus, STOP_BOUND};
 use super::thread;
+use super::trim;
 use crate::ua::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -97,7 +98,9 @@ impl Phone {
         let quit = Arc::new(AtomicBool::new(false));
         let (link, flag) = (shared.link.clone(), quit.clone());
         let hook = shared.config.thread_hook.clone();
-        let join = thread::spawn("voip-evt", hook, move || link.dispatcher.run(&flag))?;
+        let join = thread::spawn("voip-evt", hook, move || {
+            link.dispatcher.run(&flag, || trim::give_back(link.hook.clone()));
+        })?;
         lock(&shared.threads).dispatcher = Some((join, quit));
         Ok(())
     }

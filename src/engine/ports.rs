@@ -11,8 +11,14 @@ pub struct PortPool {
     first: u16,
     /// How many even ports the range has.
     count: u32,
-    /// Those that nobody has, by their place in the range, in no order.
-    free: Mutex<Vec<u16>>,
+    leased: Mutex<Leased>,
+}
+
+/// A bit for each port of the range, set while somebody has it.
+#[derive(Debug)]
+struct Leased {
+    words: Box<[u64]>,
+    len: u32,
 }
 
 /// A port that nobody else of this phone has; given back when dropped.
@@ -31,12 +37,12 @@ impl PortPool {
             return Err(Error::new(ErrorKind::Range, format!("rtp ports {low} to {high} hold no even port")));
         }
         let count = (last - first) / 2 + 1;
-        let free = (0..=u16::MAX).take(count as usize).collect();
-        Ok(Arc::new(PortPool { first: first as u16, count, free: Mutex::new(free) }))
+        let words = vec![0; count.div_ceil(u64::BITS) as usize].into();
+        Ok(Arc::new(PortPool { first: first as u16, count, leased: Mutex::new(Leased { words, len: 0 }) }))
     }
 
     pub fn in_use(&self) -> usize {
-        (self.count as usize).saturating_sub(self.lock().len())
+        self.lock().len as usize
     }
 
     /// Takes ports at random until `bind` succeeds: one, unless strangers hold some of the range. Each is tried once.
@@ -60,22 +66,61 @@ impl PortPool {
     }
 
     fn take(self: &Arc<PortPool>, rng: &mut dyn Rng) -> Option<PortLease> {
-        let mut free = self.lock();
-        let place = rng.below(free.len() as u64) as usize;
-        if place >= free.len() {
-            return None;
-        }
-        let port = self.first + free.swap_remove(place) * 2;
-        drop(free);
-        Some(PortLease { pool: self.clone(), port })
+        let place = self.lock().take(self.count, rng)?;
+        Some(PortLease { pool: self.clone(), port: self.first + place * 2 })
     }
 
     fn give_back(&self, port: u16) {
-        self.lock().push((port - self.first) / 2);
+        self.lock().give_back(u32::from(port - self.first) / 2);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<u16>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Leased> {
+        self.leased.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Draws at random before the free ones are counted, which takes longer.
+const DRAWS: usize = 8;
+
+impl Leased {
+    /// A free place below `count`, each as likely as the others.
+    fn take(&mut self, count: u32, rng: &mut dyn Rng) -> Option<u16> {
+        let free = count.checked_sub(self.len).filter(|free| *free > 0)?;
+        let drawn = (0..DRAWS).map(|_| rng.below(u64::from(count)) as u32).find(|place| !self.has(*place));
+        let place = match drawn {
+            Some(place) => place,
+            None => self.free_place(rng.below(u64::from(free)) as u32)?,
+        };
+        *self.words.get_mut((place / u64::BITS) as usize)? |= 1 << (place % u64::BITS);
+        self.len += 1;
+        u16::try_from(place).ok()
+    }
+
+    fn give_back(&mut self, place: u32) {
+        if let Some(word) = self.words.get_mut((place / u64::BITS) as usize) {
+            *word &= !(1 << (place % u64::BITS));
+            self.len = self.len.saturating_sub(1);
+        }
+    }
+
+    fn has(&self, place: u32) -> bool {
+        let word = self.words.get((place / u64::BITS) as usize).copied().unwrap_or(u64::MAX);
+        word >> (place % u64::BITS) & 1 != 0
+    }
+
+    /// The nth place that is free.
+    fn free_place(&self, nth: u32) -> Option<u32> {
+        let mut before = 0;
+        for (word, first) in self.words.iter().zip((0..).step_by(u64::BITS as usize)) {
+            let free = word.count_zeros();
+            if nth < before + free {
+                return (first..first + u64::BITS)
+                    .filter(|place| !self.has(*place))
+                    .nth((nth - before) as usize);
+            }
+            before += free;
+        }
+        None
     }
 }
 

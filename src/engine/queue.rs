@@ -36,6 +36,8 @@ pub struct Dispatcher {
     /// Nothing is kept for a host that never gave a sink.
     listening: AtomicBool,
     closed: AtomicBool,
+    /// A crowd has gone: the thread that delivers has memory to give back.
+    crowd_gone: AtomicBool,
     /// The one lock that is held while the host's code runs. Nothing but delivery waits for it.
     turn: Mutex<Option<EventSink>>,
     /// A sink that takes over between two events.
@@ -54,6 +56,7 @@ impl Dispatcher {
             fd: if with_fd { Some(EventFd::new()?) } else { None },
             listening: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            crowd_gone: AtomicBool::new(false),
             turn: Mutex::new(None),
             next: Mutex::new(None),
         })
@@ -68,6 +71,8 @@ impl Dispatcher {
     }
     pub fn shrink(&self) {
         lock(&self.events).shrink_to_fit();
+        self.crowd_gone.store(true, Ordering::Release);
+        self.signal.notify();
     }
     pub fn waiting(&self) -> usize {
         lock(&self.events).len()
@@ -235,16 +240,26 @@ impl Dispatcher {
         true
     }
 
-    /// The dispatcher thread: until `quit` says so and nothing is left.
-    pub fn run(&self, quit: &AtomicBool) {
+    /// The dispatcher thread: until `quit` says so and nothing is left. `give_back` runs when a crowd has gone.
+    pub fn run(&self, quit: &AtomicBool, give_back: impl Fn()) {
         loop {
             let over = || quit.load(Ordering::Acquire) || self.closed.load(Ordering::Acquire);
+            let crowd_gone = || self.crowd_gone.load(Ordering::Acquire);
             let more = self.signal.wait(None, || {
+                if crowd_gone() {
+                    return Some(None);
+                }
                 if self.waiting() > 0 {
                     return self.try_turn().map(Some);
                 }
                 over().then_some(None)
             });
+            if self.crowd_gone.swap(false, Ordering::AcqRel) {
+                drop(more);
+                give_back();
+                self.after_turn();
+                continue;
+            }
             let Some(Some(mut turn)) = more else { return };
             self.deliver(&mut turn);
             drop(turn);

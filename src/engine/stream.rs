@@ -64,7 +64,7 @@ impl Stream {
     pub fn new(opening: Opening) -> Stream {
         let Opening { call, session, path } = opening;
         let ipv6 = match &path {
-            Path::Own { socket, .. } => socket.local_addr().is_ok_and(|a| a.is_ipv6()),
+            Path::Own { ipv6, .. } => *ipv6,
             Path::Shared(_) => false,
         };
         Stream {
@@ -256,7 +256,7 @@ impl Stream {
         let Stream { call, session, path, .. } = self;
         call.shared().publish_final(session.stats());
         drop(session);
-        if let Path::Own { socket, lease } = path {
+        if let Path::Own { socket, lease, .. } = path {
             // Socket first, then the port: whoever takes the port next can bind it.
             drop(socket);
             drop(lease);

@@ -4,20 +4,29 @@ use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::OnceLock;
 
 /// Non-blocking, closed on exec. `[::]` takes IPv4 too; addresses are canonical on our side of it.
 pub fn open(bind: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
-    let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_nonblocking(true)?;
+    let socket = Socket::new(Domain::for_address(bind), Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
     if let SocketAddr::V6(v6) = bind {
         // A system without IPv4 may refuse; IPv6 alone is what remains then.
         let _ = socket.set_only_v6(!v6.ip().is_unspecified());
     }
-    // The kernel clips these to its limits, and the default will do too.
-    let _ = socket.set_recv_buffer_size(buffer_bytes);
-    let _ = socket.set_send_buffer_size(buffer_bytes);
+    if usual_buffer(&socket) < 2 * buffer_bytes {
+        // The kernel clips these to its limits, and the default will do too.
+        let _ = socket.set_recv_buffer_size(buffer_bytes);
+        let _ = socket.set_send_buffer_size(buffer_bytes);
+    }
     socket.bind(&bind.into())?;
     Ok(socket.into())
+}
+
+/// What the system gives to every socket, as it counts: twice the bytes that are asked for.
+fn usual_buffer(socket: &Socket) -> usize {
+    static USUAL: OnceLock<usize> = OnceLock::new();
+    let smaller = || socket.recv_buffer_size().unwrap_or(0).min(socket.send_buffer_size().unwrap_or(0));
+    *USUAL.get_or_init(smaller)
 }
 
 /// Asks for ICMP errors on the socket's error queue, where they name the destination that they are about.

@@ -35,6 +35,8 @@ pub enum ToWorker {
     Close {
         call: CallId,
     },
+    /// A crowd has gone.
+    Trim,
     Quit,
 }
 
@@ -47,7 +49,7 @@ pub struct Opening {
 /// What a stream's packets come and go by.
 pub enum Path {
     /// A socket of its own.
-    Own { socket: UdpSocket, lease: PortLease },
+    Own { socket: UdpSocket, lease: PortLease, ipv6: bool },
     /// The worker's shared socket of that number.
     Shared(usize),
 }

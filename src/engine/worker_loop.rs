@@ -16,6 +16,7 @@ use super::receiver::Receiver;
 use super::spread::{Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
+use super::trim;
 use super::udp;
 use super::worker::{Opening, Report, Reports, ToWorker};
 use super::worker_due::Crew;
@@ -247,6 +248,7 @@ impl Worker {
                 Some(key) => self.close(*key),
                 None => self.report_always(Report::Closed { call }),
             },
+            ToWorker::Trim => trim::give_back(self.link.hook.clone()),
             ToWorker::Quit => self.quit = true,
         }
     }
