@@ -18,8 +18,12 @@ fn fifty_calls_need_no_more_threads_than_one() {
     let more = || PhoneConfig { media_threads: 2, ..config() };
     let (a, b) = (Party::start(more()), Party::listening(more()));
     let mut calls = vec![answered(&a, &b)];
+    // Two phones: control, dispatcher and two media threads each. One that has not run yet has no name yet.
+    let end = std::time::Instant::now() + PATIENCE;
+    while threads().len() < 8 && std::time::Instant::now() < end {
+        std::thread::yield_now();
+    }
     let one = threads();
-    // Two phones: control, dispatcher and two media threads each.
     assert_eq!(one.len(), 8, "{one:?}");
     for _ in 1..50 {
         calls.push(answered(&a, &b));
