@@ -106,7 +106,7 @@ impl Stream {
     pub fn prefetch(&self, step: u8) {
         match step {
             0 => prefetch_bytes(std::ptr::from_ref(self).cast(), std::mem::offset_of!(Stream, session)),
-            3 => self.call.shared().prefetch(),
+            1 => self.call.shared().prefetch(),
             _ => {}
         }
         self.session.prefetch(step);

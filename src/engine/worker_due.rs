@@ -64,7 +64,7 @@ impl Worker {
                 self.stamps = Stamps::take();
             }
             self.gather(&due, begin..(begin + GROUP).min(due.len()));
-            self.play();
+            self.play(&due, begin + GROUP);
             self.post();
         }
         due.clear();
@@ -102,12 +102,19 @@ impl Worker {
     }
 
     /// The second pass: each hears, plays, and writes what it sends.
-    fn play(&mut self) {
+    fn play(&mut self, due: &[(Time, Key)], next: usize) {
         let (stamps, now) = (self.stamps, self.stamps.now());
         let Worker { streams, crew, shared, pending, wheel, tally, .. } = self;
         let Crew { members, receiver, letters, bytes, restless, failed, .. } = crew;
         for n in 0..members.len() {
-            prefetch(streams, members, n);
+            // Who comes after this group, in this turn or the next one.
+            for (step, n) in [(0, Some(n)), (1, n.checked_sub(3))] {
+                let later = |n: usize| due.get(next + n).map(|(_, key)| *key).or_else(|| wheel.upcoming(n));
+                if let Some(stream) = n.and_then(later).and_then(|key| streams.get(key)) {
+                    stream.prefetch(step);
+                }
+            }
+            prefetch(streams, members, if n == 0 { 0 } else { n + 2 }, n + 3);
             let Some((key, which)) = members.get(n).cloned() else { break };
             let Some(stream) = streams.get_mut(key) else { continue };
             let count = which.len();
@@ -191,6 +198,9 @@ impl Worker {
 
     /// The streams whose turn comes after the `n`th are got ready, as far as the first pass goes.
     fn prefetch(&self, due: &[(Time, Key)], n: usize) {
+        if let Some((_, key)) = due.get(n + 9) {
+            self.streams.prefetch(*key);
+        }
         for (step, ahead) in [(0, 6), (1, 3), (2, 1)] {
             if let Some(stream) = due.get(n + ahead).and_then(|(_, key)| self.streams.get(*key)) {
                 stream.prefetch(step);
@@ -199,14 +209,11 @@ impl Worker {
     }
 }
 
-/// As `Worker::prefetch`, for the second pass.
-fn prefetch(streams: &Slab<Box<Stream>>, members: &[(Key, Range<usize>)], n: usize) {
-    let steps = if n == 0 { [(3, 0..4), (4, 0..2)] } else { [(3, n + 3..n + 4), (4, n + 1..n + 2)] };
-    for (step, which) in steps {
-        for (key, _) in members.get(which).unwrap_or_default() {
-            if let Some(stream) = streams.get(*key) {
-                stream.prefetch(step);
-            }
+/// As `Worker::prefetch`, for the second pass: of those from `from` to before `to`.
+fn prefetch(streams: &Slab<Box<Stream>>, members: &[(Key, Range<usize>)], from: usize, to: usize) {
+    for (key, _) in members.iter().take(to).skip(from) {
+        if let Some(stream) = streams.get(*key) {
+            stream.prefetch(3);
         }
     }
 }

@@ -86,6 +86,12 @@ impl<T> Slab<T> {
             None
         }
     }
+    /// Has the entry at hand.
+    pub fn prefetch(&self, key: Key) {
+        if let Some(entry) = self.entries.get(key.index()) {
+            super::prefetch_line(entry);
+        }
+    }
     /// Gives back the room behind the last value. Keys stay as they are, stale ones stay stale.
     pub fn shrink(&mut self) {
         let len = self.entries.iter().rposition(|entry| entry.value.is_some()).map_or(0, |last| last + 1);

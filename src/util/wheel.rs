@@ -66,6 +66,12 @@ impl Wheel {
         }
     }
 
+    /// The `n`th of those that fire with the next slot, as far as they are known.
+    pub fn upcoming(&self, n: usize) -> Option<Key> {
+        let slot = self.slots.get(self.cursor as usize % SLOTS)?;
+        slot.get(n).map(|(_, key)| *key)
+    }
+
     fn next_slot(&self) -> Option<u64> {
         if self.near == 0 {
             return None;

@@ -311,24 +311,33 @@ impl Session {
     pub fn is_playing(&self) -> bool {
         self.stream.as_ref().is_some_and(|s| s.receive.playout.is_steady())
     }
-    /// For a session whose turn is soon: has its memory at hand. Each step needs what the ones before have fetched; the first
-    /// brings what `wants_packets` looks at.
+    /// For a session whose turn is soon: has its memory at hand. Each step needs what the ones before have fetched: what
+    /// points elsewhere; there the first of each page; the rest of this page, with what `wants_packets` looks at; the audio.
     #[inline]
     pub fn prefetch(&self, step: u8) {
-        if step == 0 {
-            // By the place of the stream: whether there is one would have to be read.
-            let stream = (&raw const self.stream).cast::<u8>();
-            let (clock, send) = (offset_of!(Stream, receive) + Receive::CLOCK, offset_of!(Stream, send));
-            prefetch_bytes(stream.wrapping_add(clock), Receive::CLOCK_BYTES);
-            prefetch_bytes(stream.wrapping_add(send), Send::HOT_BYTES);
-            return prefetch_line(&self.side.wake);
-        }
-        let Some(stream) = &self.stream else { return };
+        // By the place of the stream: whether there is one would have to be read.
+        let stream = (&raw const self.stream).cast::<u8>();
+        let receive = stream.wrapping_add(offset_of!(Stream, receive));
         match step {
-            1 => stream.receive.prefetch(),
-            2 => prefetch_bytes((&raw const self.side).cast(), offset_of!(HostSide, wake)),
-            3 => self.side.audio.prefetch(false, 0),
-            _ => self.side.audio.prefetch(true, stream.send.frame_samples()),
+            0 => {
+                prefetch_line(&self.side);
+                prefetch_bytes(receive.wrapping_add(Receive::BUFFER), 1);
+                prefetch_bytes(receive.wrapping_add(Receive::KEYS), 1);
+            }
+            2 => {
+                prefetch_bytes((&raw const self.side).cast(), offset_of!(HostSide, stats) + 1);
+                prefetch_bytes(receive, Receive::BUFFER);
+                prefetch_bytes(receive.wrapping_add(Receive::SOURCE), Receive::SOURCE_BYTES);
+                prefetch_bytes(stream.wrapping_add(offset_of!(Stream, send)), Send::HOT_BYTES);
+            }
+            _ => {
+                let Some(stream) = &self.stream else { return };
+                let deep = step > 2;
+                self.side.audio.prefetch(deep, stream.send.frame_samples());
+                if !deep {
+                    stream.receive.prefetch();
+                }
+            }
         }
     }
 

@@ -18,7 +18,7 @@ use crate::proto::rtp::{
     Verdict,
 };
 use crate::proto::srtp::SrtpError;
-use crate::util::{prefetch_line, Time};
+use crate::util::Time;
 use core::mem::offset_of;
 use core::net::SocketAddr;
 
@@ -44,8 +44,10 @@ pub enum Format {
     Noise,
 }
 
+pub type Formats = Box<[(u8, Format)]>;
+
 /// By payload type. An unknown codec among those that we announced would be our own fault: refused.
-pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError> {
+pub fn formats_of(params: &StreamParams) -> Result<Formats, MediaError> {
     let mut formats = Vec::with_capacity(params.receive.len() + 2);
     for f in &params.receive {
         let format = if f.is("telephone-event") {
@@ -67,7 +69,7 @@ pub fn formats_of(params: &StreamParams) -> Result<Vec<(u8, Format)>, MediaError
     if !formats.iter().any(|(p, _)| *p == COMFORT_NOISE) {
         formats.push((COMFORT_NOISE, Format::Noise));
     }
-    Ok(formats)
+    Ok(formats.into())
 }
 
 const COMFORT_NOISE: u8 = 13;
@@ -102,7 +104,7 @@ pub struct Receive {
     host_rate: u32,
     decoding: Option<Decoding>,
     keys: EventReceiver,
-    formats: Vec<(u8, Format)>,
+    formats: Formats,
     #[cfg(test)]
     pub way: super::tests::Way,
 }
@@ -112,7 +114,7 @@ impl Receive {
         now: Time,
         config: &SessionConfig,
         params: &StreamParams,
-        formats: Vec<(u8, Format)>,
+        formats: Formats,
         ptime_ms: u32,
     ) -> Receive {
         let clock_rate = params.codec.clock_rate;
@@ -168,7 +170,7 @@ impl Receive {
         &mut self,
         now: Time,
         params: &StreamParams,
-        formats: Vec<(u8, Format)>,
+        formats: Formats,
         stats: &mut MediaStats,
     ) {
         self.latch.announce(params.remote);
@@ -216,16 +218,15 @@ impl Receive {
         self.playout.stop();
     }
 
-    /// Where the clock and the buffer's head lie.
-    pub const CLOCK: usize = offset_of!(Receive, playout);
-    pub const CLOCK_BYTES: usize = 128;
+    /// What every packet needs lies before and after what the buffer begins with, and there.
+    pub const BUFFER: usize = offset_of!(Receive, jitter);
+    /// Here is also seen whether there is a stream at all.
+    pub const KEYS: usize = offset_of!(Receive, keys);
+    pub const SOURCE: usize = offset_of!(Receive, noise);
+    pub const SOURCE_BYTES: usize = offset_of!(Receive, decoding) + 64 - Receive::SOURCE;
 
-    /// Has at hand what every packet needs beside these: the source's line ends with `noise`.
+    /// Has the packet that is next at hand, and the room of what comes.
     pub fn prefetch(&self) {
-        prefetch_line(&self.srtp);
-        prefetch_line(&self.noise);
-        prefetch_line(&self.usual);
-        prefetch_line(&self.decoding);
         self.jitter.prefetch(self.jitter.waiting() as u64);
         if let Some(decoding) = self.decoding.as_ref().filter(|d| !d.decoder.is_stateless()) {
             decoding.concealer.prefetch();
@@ -242,7 +243,7 @@ impl Receive {
             .decoding
             .as_ref()
             .map_or(0, |d| d.concealer.heap_bytes() + d.to_host.as_ref().map_or(0, |r| r.heap_bytes()));
-        self.jitter.heap_bytes() + decoding + self.formats.capacity() * size_of::<(u8, Format)>()
+        self.jitter.heap_bytes() + decoding + size_of_val(&*self.formats)
     }
 
     /// True when the stream's source is a new one.
@@ -700,7 +701,11 @@ fn hand_over(side: &mut HostSide, frames: &[i16]) {
     if let Some(tap) = &mut side.tap {
         tap.heard(frames);
     }
-    side.stats.rx_overrun_frames += side.audio.deliver(frames) as u64;
+    // What is seldom counted lies in another cache line.
+    let lost = side.audio.deliver(frames);
+    if lost > 0 {
+        side.stats.rx_overrun_frames += lost as u64;
+    }
     side.wake.readable = true;
 }
 

@@ -379,7 +379,7 @@ impl Send {
         }
         let playing = side.player.as_ref().is_some_and(|p| !p.is_idle());
         let missing = self.take_written(side, pcm);
-        if !playing {
+        if missing > 0 && !playing {
             side.stats.tx_underrun_frames += missing as u64;
         }
         if let Some(player) = &mut side.player {
