@@ -1,7 +1,7 @@
 //! The rings between a session and its host, with a thread at either end.
 
 use voip::media::host_ring::host_rings;
-use voip::media::ring::{ring_pair, Room};
+use voip::media::ring::{ring_pair, RingReader, RingWriter, Room};
 use voip::util::{Rng, SeededRng};
 
 /// Every sample that goes in comes out once and in order, however the two ends run against each other.
@@ -66,4 +66,39 @@ fn bursts_pass_a_ring_in_order_and_its_end_comes_last() {
         }
     }
     assert_eq!(writer.join().expect("the writer ends"), next);
+}
+
+/// Both queues of a pair at once, with readers that fall behind and catch up, so that segments come and go.
+#[test]
+fn two_threads_that_talk_to_each_other_lose_nothing_whoever_is_slow() {
+    for (seed, capacity, near) in [(1, 700, 1), (2, 1600, 480), (3, 1030, 3), (4, 16_000, 480)] {
+        let room = Room { capacity, near };
+        let [(a, ar), (b, br)] = ring_pair(room, Room { near: 2 * near, ..room });
+        let other = std::thread::spawn(move || talk(SeededRng::new(seed), a, br));
+        let (said, heard) = talk(SeededRng::new(seed + 9), b, ar);
+        assert_eq!(other.join().expect("the other thread"), (heard, said), "seed {seed}");
+    }
+}
+
+/// How many samples were written and read, until both have written 300,000.
+fn talk(mut rng: SeededRng, mut w: RingWriter, mut r: RingReader) -> (u32, u32) {
+    let (total, mut said, mut heard, mut out) = (300_000u32, 0u32, 0u32, [0; 600]);
+    while said < total || heard < total {
+        let most = if said / 10_000 % 2 == 0 { 500 } else { 60 };
+        let samples: Vec<i16> = (said..total).take(rng.below(most) as usize).map(|n| n as i16).collect();
+        said += w.push(&samples) as u32;
+        if rng.below(50) == 0 {
+            heard += r.skip(rng.below(2000) as usize) as u32;
+        }
+        let most = rng.below(600) as usize;
+        let n = r.pop(&mut out[..most]);
+        for sample in &out[..n] {
+            assert_eq!(*sample, heard as i16);
+            heard += 1;
+        }
+        if rng.below(20) == 0 {
+            std::thread::yield_now();
+        }
+    }
+    (said, heard)
 }

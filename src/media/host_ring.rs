@@ -65,6 +65,17 @@ pub struct AudioReader {
 }
 
 impl AudioReader {
+    /// Where the memory of both rings is.
+    pub fn memory(&self) -> usize {
+        self.ring.memory()
+    }
+    /// For a read from a ring that is at its front, as it is as a rule. Changes nothing but time.
+    #[inline]
+    pub fn prefetch(memory: usize) {
+        RingReader::prefetch_front(memory);
+    }
+
+    #[inline]
     fn forget_stale(&mut self) {
         let stale = &self.ring.marks().flag;
         if stale.load(Ordering::Relaxed) && stale.swap(false, Ordering::Acquire) {
@@ -73,15 +84,18 @@ impl AudioReader {
     }
 
     /// Takes up to `out.len()` frames; how many. Empty is empty: nothing is made up.
+    #[inline]
     pub fn read(&mut self, out: &mut [i16]) -> usize {
         self.forget_stale();
         self.take(out)
     }
+    #[inline]
     fn take(&mut self, out: &mut [i16]) -> usize {
         let n = self.ring.pop(out);
         self.passed(n);
         n
     }
+    #[inline]
     fn passed(&mut self, frames: usize) {
         if let Some(stamps) = &mut self.stamps {
             stamps.passed(frames);
@@ -133,7 +147,13 @@ pub struct AudioWriter {
 }
 
 impl AudioWriter {
+    /// As for the reader; memory that is written to need not be there at once.
+    #[inline]
+    pub fn prefetch(memory: usize) {
+        RingReader::prefetch_words(memory);
+    }
     /// Gives up to `frames.len()` frames; how many were taken.
+    #[inline]
     pub fn write(&mut self, frames: &[i16]) -> usize {
         let n = self.ring.push(frames);
         self.written += n as u64;

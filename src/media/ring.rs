@@ -2,20 +2,20 @@
 //! either way, in one piece of memory.
 //!
 //! An ordinary ring walks through all of its memory however little is in it: two seconds of room cost a call 64 KiB
-//! that are cold in every cache. So a queue is a near ring of a few packets, and a list of segments for what waits behind
-//! that: each is made when the producer gets to it and goes when it was read, or back to the producer. Behind what is in the
-//! segments nothing goes into the near ring, which is read first. The near ring begins at its front again whenever the
+//! that are cold in every cache. So a queue is a near ring of a few packets, and a list of segments for what does not fit
+//! in there: each is made when the producer gets to it and goes when it was read, or back to the producer, which goes back
+//! to the near ring as soon as that is free and holds all there is. The near ring begins at its front again whenever the
 //! producer finds it empty. All words that one side of a pair writes lie in one cache line.
 
-use super::ring_memory::{Segment, Shared, Side, LINE_SAMPLES, SEGMENT};
-use crate::util::{prefetch, prefetch_bytes};
+use super::ring_memory::{Segment, Shared, Side, HEAD_BYTES, LINE_SAMPLES, OPEN, SEGMENT};
+use crate::util::{prefetch, prefetch_bytes, prefetch_lines};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
 pub use super::ring_memory::Marks;
 
-const NEAR: usize = 0;
-const FAR: usize = 1;
+/// 20 ms at 8,000 Hz.
+const PACKET_LINES: usize = 160 / LINE_SAMPLES;
 
 /// How large a queue is, in samples.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +26,7 @@ pub struct Room {
     pub near: usize,
 }
 
-/// One end of a queue. Positions count samples modulo 2^32, in the near ring and in the segments each.
+/// One end of a queue. Positions count samples modulo 2^32.
 ///
 /// A sample between `read` and `written` is touched by the consumer only, all others by the producer only; the release of
 /// either word and its acquire on the other side order the accesses.
@@ -44,24 +44,33 @@ struct End {
 #[derive(Debug)]
 pub struct RingWriter {
     end: End,
-    tail: [u32; 2],
-    /// Where the next one goes: in the near ring, in the last segment.
-    at: [u32; 2],
-    /// Null: there are no segments, and nothing is in them.
-    last: *mut Segment,
+    tail: u32,
+    /// Where the next sample goes in the segment or ring that we are in.
+    at: u32,
+    /// Null: in the near ring.
+    block: *mut Segment,
+    /// No sample before this position is in the near ring; behind it, unless we are there, neither.
+    near_from: u32,
+    near_to: u32,
 }
 
 /// The reading end.
 #[derive(Debug)]
 pub struct RingReader {
     end: End,
-    head: [u32; 2],
+    head: u32,
+    /// Where the sample at `head` is or will be, or in what comes next. Null: the near ring.
+    block: *mut Segment,
 }
 
-// SAFETY: what `last` points to is the producer's until it gives it away.
+// SAFETY: a segment that an end is in is there until both have left it.
 unsafe impl Send for RingWriter {}
 // SAFETY: as above; a shared one only reads the words.
 unsafe impl Sync for RingWriter {}
+// SAFETY: as for the writer.
+unsafe impl Send for RingReader {}
+// SAFETY: as for the writer.
+unsafe impl Sync for RingReader {}
 
 /// Two queues. Who writes the first one reads the second one.
 pub fn ring_pair(first: Room, second: Room) -> [(RingWriter, RingReader); 2] {
@@ -77,8 +86,9 @@ pub fn ring_pair(first: Room, second: Room) -> [(RingWriter, RingReader); 2] {
             capacity: capacity[n] as u32,
             side,
         };
-        let writer = RingWriter { end: end(n as u32), tail: [0; 2], at: [0; 2], last: null_mut() };
-        (writer, RingReader { end: end(1 - n as u32), head: [0; 2] })
+        let block = null_mut();
+        let writer = RingWriter { end: end(n as u32), tail: 0, at: 0, block, near_from: 0, near_to: 0 };
+        (writer, RingReader { end: end(1 - n as u32), head: 0, block })
     })
 }
 
@@ -130,16 +140,13 @@ impl core::fmt::Debug for End {
 
 impl RingWriter {
     #[inline]
-    fn used(&self) -> [u32; 2] {
-        let used =
-            |ring: usize| self.tail[ring].wrapping_sub(self.end.other().read[ring].load(Ordering::Acquire));
-        [used(NEAR), if self.last.is_null() { 0 } else { used(FAR) }]
+    fn read(&self) -> u32 {
+        self.end.other().read.load(Ordering::Acquire)
     }
     /// Samples that a push would take.
     #[inline]
     pub fn space(&self) -> usize {
-        let [near, far] = self.used();
-        (self.end.capacity - near - far) as usize
+        (self.end.capacity - self.tail.wrapping_sub(self.read())) as usize
     }
     pub fn capacity(&self) -> usize {
         self.end.capacity as usize
@@ -156,8 +163,9 @@ impl RingWriter {
     /// Where the next `count` samples will go, if the words are at hand, or (not `deep`) the words of both queues.
     pub fn prefetch(&self, deep: bool, count: usize) {
         if deep {
-            let is_empty = self.end.other().read[NEAR].load(Ordering::Relaxed) == self.tail[NEAR];
-            self.end.prefetch(if is_empty { 0 } else { self.at[NEAR] }, count);
+            let is_empty = self.end.other().read.load(Ordering::Relaxed) == self.tail;
+            let at = if is_empty || !self.block.is_null() { 0 } else { self.at };
+            self.end.prefetch(at, count);
         } else {
             prefetch(self.end.pair.sides());
         }
@@ -166,37 +174,56 @@ impl RingWriter {
     /// Takes as many as there is room for; how many.
     #[inline]
     pub fn push(&mut self, samples: &[i16]) -> usize {
-        self.push_within(samples, self.used())
+        let read = self.read();
+        let space = self.end.capacity - self.tail.wrapping_sub(read);
+        let n = samples.len().min(space as usize);
+        self.put(&samples[..n], read);
+        n
     }
 
     /// Takes all or, if there is no room for all, nothing.
     #[inline]
     pub fn push_all(&mut self, samples: &[i16]) -> bool {
-        let used = self.used();
-        let all = samples.len() <= (self.end.capacity - used[NEAR] - used[FAR]) as usize;
-        all && self.push_within(samples, used) == samples.len()
-    }
-
-    #[inline]
-    fn push_within(&mut self, samples: &[i16], used: [u32; 2]) -> usize {
-        let n = samples.len().min((self.end.capacity - used[NEAR] - used[FAR]) as usize);
-        let room = if used[FAR] == 0 { (self.end.room - used[NEAR]) as usize } else { 0 };
-        let near = n.min(room);
-        self.put_near(&samples[..near], used[NEAR]);
-        if n > near {
-            self.put_far(&samples[near..n], used[FAR]);
-        } else if used[FAR] == 0 && !self.last.is_null() {
-            self.end_segments();
+        let read = self.read();
+        let fits = samples.len() <= (self.end.capacity - self.tail.wrapping_sub(read)) as usize;
+        if fits {
+            self.put(samples, read);
         }
-        n
+        fits
     }
 
     #[inline]
-    fn put_near(&mut self, samples: &[i16], used: u32) {
+    fn put(&mut self, samples: &[i16], read: u32) {
         if samples.is_empty() {
             return;
         }
-        let start = if used == 0 { 0 } else { self.at[NEAR] };
+        if !self.block.is_null() && self.is_small(samples.len(), read) {
+            self.go_home();
+        }
+        let mut far = samples;
+        if self.block.is_null() {
+            if is_behind(self.near_from, read) {
+                self.near_from = read;
+            }
+            let used = self.tail.wrapping_sub(self.near_from);
+            let (near, rest) = samples.split_at(samples.len().min((self.end.room - used) as usize));
+            self.put_near(near, used == 0);
+            far = rest;
+        }
+        if !far.is_empty() {
+            self.put_far(far);
+        }
+        self.end.own().written.store(self.word(), Ordering::Release);
+    }
+
+    #[inline]
+    fn word(&self) -> u64 {
+        u64::from(self.at) << 32 | u64::from(self.tail)
+    }
+
+    #[inline]
+    fn put_near(&mut self, samples: &[i16], is_empty: bool) {
+        let start = if is_empty { 0 } else { self.at };
         let [(to, first), (front, rest)] = self.end.pieces(start, samples.len());
         let (before, after) = samples.split_at(first);
         // SAFETY: the piece lies in the free part of the ring, which only the producer touches.
@@ -206,83 +233,74 @@ impl RingWriter {
             unsafe { core::ptr::copy_nonoverlapping(after.as_ptr(), front, rest) };
         }
         let at = start + samples.len() as u32;
-        self.at[NEAR] = if at >= self.end.room { at - self.end.room } else { at };
-        self.publish(NEAR, samples.len());
+        self.at = if at >= self.end.room { at - self.end.room } else { at };
+        self.tail = self.tail.wrapping_add(samples.len() as u32);
     }
 
     #[cold]
-    fn put_far(&mut self, samples: &[i16], used: u32) {
+    fn put_far(&mut self, samples: &[i16]) {
         let mut left = samples;
-        if used == 0 {
-            self.begin_segments();
-        }
         while !left.is_empty() {
-            let at = self.at[FAR] as usize;
-            let (now, later) = left.split_at(left.len().min(SEGMENT - at));
-            // SAFETY: the last segment is there until the producer ends it, and what is not written is the producer's.
-            unsafe {
-                let to = Segment::samples(self.last).add(at);
-                core::ptr::copy_nonoverlapping(now.as_ptr(), to, now.len());
-            }
-            self.at[FAR] = (at + now.len()) as u32;
-            if at + now.len() == SEGMENT {
+            if self.block.is_null() {
+                self.near_to = self.tail;
+                self.next_segment();
+            } else if self.at as usize == SEGMENT {
                 self.next_segment();
             }
+            let (now, later) = left.split_at(left.len().min(SEGMENT - self.at as usize));
+            // SAFETY: the segment is there while the producer is in it, and what is not written is the producer's.
+            unsafe {
+                let to = Segment::samples(self.block).add(self.at as usize);
+                core::ptr::copy_nonoverlapping(now.as_ptr(), to, now.len());
+            }
+            self.at += now.len() as u32;
+            self.tail = self.tail.wrapping_add(now.len() as u32);
             left = later;
         }
-        self.publish(FAR, samples.len());
     }
 
-    #[inline]
-    fn publish(&mut self, ring: usize, samples: usize) {
-        self.tail[ring] = self.tail[ring].wrapping_add(samples as u32);
-        let word = u64::from(self.at[ring]) << 32 | u64::from(self.tail[ring]);
-        self.end.own().written[ring].store(word, Ordering::Release);
-    }
-
-    /// Nothing is in them: the next sample is the first one of a segment that both sides take for the first one.
-    fn begin_segments(&mut self) {
-        self.at[FAR] = 0;
-        if self.last.is_null() {
-            let segments = &self.end.own().segments;
-            let segment = segments.take();
-            segments.first.store(segment, Ordering::Relaxed);
-            self.last = segment;
-        }
-    }
-
-    /// The last one is full. It gets its successor before the consumer can have read it, so that there always is one to go
-    /// on to.
     fn next_segment(&mut self) {
-        let next = self.end.own().segments.take();
-        // SAFETY: the last segment lives, see `put_far`.
-        unsafe { (*self.last).next.store(next, Ordering::Release) };
-        self.last = next;
-        self.at[FAR] = 0;
+        let (list, word) = (&self.end.own().list, self.word());
+        let next = list.take();
+        // SAFETY: we are in `block`; the next one is no ring.
+        unsafe { list.go_on(self.block, word, next) };
+        (self.block, self.at) = (next, 0);
     }
 
+    /// The consumer has left the near ring, and that has room for all that waits and so many more.
     #[cold]
-    fn end_segments(&mut self) {
-        let last = core::mem::replace(&mut self.last, null_mut());
-        // SAFETY: all that was in them has been read, and the consumer is with the last one.
-        unsafe { self.end.own().segments.end(last) };
+    fn is_small(&mut self, count: usize, read: u32) -> bool {
+        if read == self.near_to || !is_behind(self.near_to, read) {
+            return false;
+        }
+        // So that it stays comparable however long this lasts.
+        self.near_to = read.wrapping_sub(1);
+        self.tail.wrapping_sub(read) as usize + count <= self.end.room as usize
+    }
+
+    /// To the near ring.
+    #[cold]
+    fn go_home(&mut self) {
+        // SAFETY: we are in `block`, and the consumer has read what was written after the near ring was left.
+        unsafe { self.end.own().list.go_on(self.block, self.word(), null_mut()) };
+        (self.block, self.at, self.near_from) = (null_mut(), 0, self.tail);
     }
 }
 
+/// Position `a` is before `b` or the same.
+#[inline]
+fn is_behind(a: u32, b: u32) -> bool {
+    b.wrapping_sub(a) as i32 >= 0
+}
+
 impl RingReader {
-    /// How many samples wait in the near ring and in the segments, and where the one behind them will go. The segments are
-    /// looked at first: what is in the near ring by then is older.
     #[inline]
-    fn waiting(&self) -> [(u32, u32); 2] {
-        let written = &self.end.other().written;
-        let far = written[FAR].load(Ordering::Acquire);
-        let near = written[NEAR].load(Ordering::Acquire);
-        let waiting = |word: u64, head: u32| ((word as u32).wrapping_sub(head), (word >> 32) as u32);
-        [waiting(near, self.head[NEAR]), waiting(far, self.head[FAR])]
+    fn written(&self) -> u64 {
+        self.end.other().written.load(Ordering::Acquire)
     }
     /// Samples that a pop would give.
     pub fn available(&self) -> usize {
-        self.waiting().iter().map(|(n, _)| *n as usize).sum()
+        (self.written() as u32).wrapping_sub(self.head) as usize
     }
     pub fn capacity(&self) -> usize {
         self.end.capacity as usize
@@ -297,29 +315,60 @@ impl RingReader {
         &self.end.other().marks
     }
 
+    /// Where the memory of the pair is.
+    pub fn memory(&self) -> usize {
+        self.end.pair.address()
+    }
+    /// The words of both queues of a pair that is there.
+    #[inline]
+    pub fn prefetch_words(memory: usize) {
+        prefetch_lines::<2>(memory as *const u8);
+    }
+    /// And a packet at the front of the first one.
+    #[inline]
+    pub fn prefetch_front(memory: usize) {
+        RingReader::prefetch_words(memory);
+        prefetch_lines::<PACKET_LINES>((memory as *const u8).wrapping_add(HEAD_BYTES));
+    }
+
     /// What the next `count` samples come from, if the words are at hand.
     pub fn prefetch(&self, count: usize) {
-        let word = self.end.other().written[NEAR].load(Ordering::Relaxed);
-        let waiting = (word as u32).wrapping_sub(self.head[NEAR]);
-        self.end.prefetch(self.end.before((word >> 32) as u32, waiting), count);
+        let word = self.end.other().written.load(Ordering::Relaxed);
+        let waiting = (word as u32).wrapping_sub(self.head);
+        if self.block.is_null() && waiting <= self.end.room {
+            self.end.prefetch(self.end.before((word >> 32) as u32, waiting), count);
+        }
     }
 
     /// Gives as many as there are and fit; how many.
     #[inline]
     pub fn pop(&mut self, out: &mut [i16]) -> usize {
-        let [(near, at), far] = self.waiting();
-        let n = out.len().min(near as usize);
-        if n > 0 {
-            self.get_near(&mut out[..n], self.end.before(at, near));
+        let word = self.written();
+        let waiting = (word as u32).wrapping_sub(self.head);
+        let n = out.len().min(waiting as usize);
+        if n == 0 {
+            return 0;
         }
-        if far.0 == 0 || n == out.len() {
-            return n;
+        if self.is_near() {
+            self.get_near(&mut out[..n], self.end.before((word >> 32) as u32, waiting));
+            self.head = self.head.wrapping_add(n as u32);
+        } else {
+            self.walk(word, n, Some(out));
         }
-        n + self.walk_far(far, out.len() - n, Some(&mut out[n..]))
+        self.publish();
+        n
+    }
+
+    /// All that was written up to the word that was just looked at is in the near ring: a producer that leaves it says so
+    /// before it writes more.
+    #[inline]
+    fn is_near(&self) -> bool {
+        // SAFETY: the near ring is always there.
+        self.block.is_null() && unsafe { self.end.other().list.link(null_mut()) }.closed() == OPEN
     }
 
     #[inline]
-    fn get_near(&mut self, out: &mut [i16], at: u32) {
+    fn get_near(&self, out: &mut [i16], at: u32) {
         let [(from, first), (front, rest)] = self.end.pieces(at, out.len());
         let (before, after) = out.split_at_mut(first);
         // SAFETY: the piece was filled by the producer, which leaves it alone until `read` moves on.
@@ -328,56 +377,69 @@ impl RingReader {
             // SAFETY: so was this one.
             unsafe { core::ptr::copy_nonoverlapping(front.cast_const(), after.as_mut_ptr(), rest) };
         }
-        self.advance(NEAR, out.len());
     }
 
-    /// Goes past up to `most` samples in the segments and copies them, if there is a place to; how many.
+    /// Goes past `count` samples, of those before `word`, and copies them if there is a place to.
     #[cold]
-    fn walk_far(&mut self, (waiting, end): (u32, u32), most: usize, mut out: Option<&mut [i16]>) -> usize {
-        let count = most.min(waiting as usize);
-        let segments = &self.end.other().segments;
-        let mut segment = segments.first.load(Ordering::Relaxed);
-        let mut at = end.wrapping_sub(waiting) as usize & (SEGMENT - 1);
+    fn walk(&mut self, word: u64, count: usize, mut out: Option<&mut [i16]>) {
+        let list = &self.end.other().list;
         let mut passed = 0;
-        while passed < count {
-            let n = (count - passed).min(SEGMENT - at);
-            if let Some(out) = &mut out {
-                let to = out[passed..passed + n].as_mut_ptr();
-                // SAFETY: the first segment with something in it lives until the consumer passes it.
-                unsafe { core::ptr::copy_nonoverlapping(Segment::samples(segment).add(at), to, n) };
+        loop {
+            // SAFETY: we have not left it.
+            let closed = unsafe { list.link(self.block) }.closed();
+            let end = if closed == OPEN { word } else { closed };
+            let here = (end as u32).wrapping_sub(self.head);
+            let n = (count - passed).min(here as usize);
+            if let Some(out) = out.as_mut().map(|out| &mut out[passed..passed + n]).filter(|_| n > 0) {
+                self.get((end >> 32) as u32, here, out);
             }
             passed += n;
-            at += n;
-            if at == SEGMENT {
-                // SAFETY: read to its end; the producer linked the next one before it published the last sample.
-                segment = unsafe { segments.pass(segment) };
-                at = 0;
+            self.head = self.head.wrapping_add(n as u32);
+            if n == here as usize && closed != OPEN {
+                // SAFETY: closed and read to its end.
+                self.block = unsafe { list.pass(self.block) };
+            }
+            if passed == count {
+                break;
             }
         }
-        if passed == waiting as usize {
-            segments.drop_spare();
+        if self.head == word as u32 {
+            list.drop_spare();
         }
-        self.advance(FAR, count);
-        count
+    }
+
+    /// The first of the `here` samples before `end` in the block that we are in.
+    fn get(&self, end: u32, here: u32, out: &mut [i16]) {
+        if self.block.is_null() {
+            return self.get_near(out, self.end.before(end, here));
+        }
+        // SAFETY: the producer has written them and leaves them alone; the segment is there until both have left it.
+        unsafe {
+            let from = Segment::samples(self.block).add((end - here) as usize);
+            core::ptr::copy_nonoverlapping(from.cast_const(), out.as_mut_ptr(), out.len());
+        }
     }
 
     /// Forgets up to `count` samples; how many.
     pub fn skip(&mut self, count: usize) -> usize {
-        let [(near, _), far] = self.waiting();
-        let n = count.min(near as usize);
+        let word = self.written();
+        let n = count.min((word as u32).wrapping_sub(self.head) as usize);
         if n > 0 {
-            self.advance(NEAR, n);
+            self.walk(word, n, None);
+            self.publish();
         }
-        if far.0 == 0 || n == count {
-            return n;
-        }
-        n + self.walk_far(far, count - n, None)
+        n
     }
 
     #[inline]
-    fn advance(&mut self, ring: usize, n: usize) {
-        self.head[ring] = self.head[ring].wrapping_add(n as u32);
-        self.end.own().read[ring].store(self.head[ring], Ordering::Release);
+    fn publish(&self) {
+        self.end.own().read.store(self.head, Ordering::Release);
+    }
+}
+
+impl Drop for RingReader {
+    fn drop(&mut self) {
+        self.end.other().list.leave(self.block);
     }
 }
 

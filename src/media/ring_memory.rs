@@ -6,22 +6,22 @@ use core::ptr::{null_mut, NonNull};
 use core::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
 
-/// Samples of a segment: with its header the largest piece that the C library's fastest lists keep. A power of two.
-pub(super) const SEGMENT: usize = 512;
+/// Samples of a segment: with its header the largest piece that the C library's fastest lists keep.
+pub(super) const SEGMENT: usize = 508;
 pub(super) const LINE_SAMPLES: usize = 32;
 
 /// What one side writes, as the producer of one queue and the consumer of the other. One cache line.
 #[derive(Default, Debug)]
 #[repr(C, align(64))]
 pub(super) struct Side {
-    /// As the producer, of the near ring and of the segments: the position behind the newest sample (low half) and where in
-    /// the ring or the segment the next one goes (high half), in one word so that the consumer never sees one without the
-    /// other.
-    pub written: [AtomicU64; 2],
-    /// As the consumer: the position of the oldest sample.
-    pub read: [AtomicU32; 2],
-    pub segments: Segments,
+    /// As the producer: the position behind the newest sample (low half) and where in its ring or segment the next one goes
+    /// (high half), in one word so that the consumer never sees one without the other.
+    pub written: AtomicU64,
+    /// As the producer.
+    pub list: List,
     pub marks: Marks,
+    /// As the consumer: the position of the oldest sample.
+    pub read: AtomicU32,
     /// One of its ends is.
     pub gone: AtomicBool,
 }
@@ -33,20 +33,45 @@ pub struct Marks {
     pub count: AtomicU64,
 }
 
-/// The segments of the queue that this side writes.
-#[derive(Default, Debug)]
-pub(super) struct Segments {
-    /// The one that the oldest sample is or will be in; each leads to the next, the last one is the producer's. The producer
-    /// writes it while nothing is in them, the consumer while something is.
-    pub first: AtomicPtr<Segment>,
-    /// One that was read to its end, for the producer.
-    spare: AtomicPtr<Segment>,
+/// Of a ring or segment that the producer is in.
+pub(super) const OPEN: u64 = u64::MAX;
+
+/// Where a ring or segment ends, and what comes then.
+#[derive(Debug)]
+pub(super) struct Link {
+    /// `written` as it was when the producer went on to the next one; `OPEN` before.
+    closed: AtomicU64,
+    /// Null: the near ring.
+    next: AtomicPtr<Segment>,
 }
 
 #[repr(C)]
 pub(super) struct Segment {
-    pub next: AtomicPtr<Segment>,
+    link: Link,
     samples: [MaybeUninit<i16>; SEGMENT],
+}
+
+/// What a queue consists of: the near ring and segments, in the order in which they were written, each at most once.
+#[derive(Default, Debug)]
+pub(super) struct List {
+    near: Link,
+    /// A segment that was read to its end, for the producer.
+    spare: AtomicPtr<Segment>,
+    /// Where the consumer was when it went.
+    left_at: AtomicPtr<Segment>,
+}
+
+impl Default for Link {
+    fn default() -> Link {
+        Link { closed: AtomicU64::new(OPEN), next: AtomicPtr::new(null_mut()) }
+    }
+}
+
+impl Link {
+    #[inline]
+    pub fn closed(&self) -> u64 {
+        self.closed.load(Ordering::Acquire)
+    }
 }
 
 #[cfg(test)]
@@ -60,7 +85,7 @@ impl Segment {
         let mut segment = Box::<Segment>::new_uninit();
         let at = segment.as_mut_ptr();
         // SAFETY: the memory is ours. The samples need no value.
-        unsafe { (&raw mut (*at).next).write(AtomicPtr::new(null_mut())) };
+        unsafe { (&raw mut (*at).link).write(Link::default()) };
         #[cfg(test)]
         LIVE.set(LIVE.get() + 1);
         Box::into_raw(segment).cast()
@@ -83,7 +108,20 @@ impl Segment {
     }
 }
 
-impl Segments {
+impl List {
+    /// Of the near ring (null) or a segment.
+    ///
+    /// # Safety
+    /// It lives: the producer is in it, or the consumer has not left it.
+    #[inline]
+    pub unsafe fn link(&self, block: *mut Segment) -> &Link {
+        if block.is_null() {
+            return &self.near;
+        }
+        // SAFETY: as promised.
+        unsafe { &(*block).link }
+    }
+
     /// For the producer: a segment that nobody else knows.
     pub fn take(&self) -> *mut Segment {
         let spare = self.spare.swap(null_mut(), Ordering::Acquire);
@@ -91,62 +129,69 @@ impl Segments {
             return Segment::boxed();
         }
         // SAFETY: the consumer is done with a spare one and has it here by a release.
-        unsafe { (*spare).next.store(null_mut(), Ordering::Relaxed) };
+        unsafe { (&raw mut (*spare).link).write(Link::default()) };
         spare
     }
-    /// For the consumer: the first one is read to its end.
+    /// For the producer: from here on to `next`, null for the near ring.
     ///
     /// # Safety
-    /// Only from there, with `first` as it is now and a next one behind it.
-    pub unsafe fn pass(&self, first: *mut Segment) -> *mut Segment {
-        // SAFETY: it lives until here; the producer linked it before it published the last sample in it.
-        let next = unsafe { (*first).next.load(Ordering::Acquire) };
-        self.first.store(next, Ordering::Relaxed);
-        let before = self.spare.swap(first, Ordering::AcqRel);
-        // SAFETY: out of the list and not taken by the producer.
+    /// The producer is in `block`, and the consumer has left the near ring if that is what comes.
+    pub unsafe fn go_on(&self, block: *mut Segment, word: u64, next: *mut Segment) {
+        if next.is_null() {
+            self.near.closed.store(OPEN, Ordering::Relaxed);
+        }
+        // SAFETY: as promised.
+        let link = unsafe { self.link(block) };
+        link.next.store(next, Ordering::Relaxed);
+        link.closed.store(word, Ordering::Release);
+    }
+    /// For the consumer: from here, where all was read and which is closed, to the next one.
+    ///
+    /// # Safety
+    /// Only then.
+    pub unsafe fn pass(&self, block: *mut Segment) -> *mut Segment {
+        // SAFETY: the consumer has not left it.
+        let next = unsafe { self.link(block) }.next.load(Ordering::Relaxed);
+        let before = match (block.is_null(), next.is_null()) {
+            (true, _) => null_mut(),
+            (false, false) => self.spare.swap(block, Ordering::AcqRel),
+            // Back in the near ring: the producer needs no other one soon.
+            (false, true) => {
+                self.drop_spare();
+                block
+            }
+        };
+        // SAFETY: both ends have left it.
         unsafe { Segment::free(before) };
         next
     }
-    /// For the consumer that has read all there was: the producer hardly needs another one soon.
+    /// For the consumer that has read all there was.
     pub fn drop_spare(&self) {
-        // SAFETY: out of the slot it is ours alone.
+        // SAFETY: out of its place it is ours alone.
         unsafe { Segment::free(self.spare.swap(null_mut(), Ordering::Acquire)) };
     }
-    /// For the producer that finds them all read: nothing is left of them.
-    ///
-    /// # Safety
-    /// Only then, with the last one.
-    pub unsafe fn end(&self, last: *mut Segment) {
-        self.first.store(null_mut(), Ordering::Relaxed);
+    pub fn leave(&self, block: *mut Segment) {
+        self.left_at.store(block, Ordering::Relaxed);
+    }
+    /// Both ends are gone.
+    fn free_all(&self) {
         self.drop_spare();
-        // SAFETY: the consumer does not look at it before something is in the segments again.
-        unsafe { Segment::free(last) };
-    }
-    fn free_all(&mut self) {
-        let mut segment = core::mem::replace(self.first.get_mut(), null_mut());
-        while !segment.is_null() {
-            // SAFETY: both ends are gone; each segment is in the list once.
-            let next = unsafe { (*segment).next.load(Ordering::Relaxed) };
-            // SAFETY: as above.
-            unsafe { Segment::free(segment) };
-            segment = next;
+        let mut block = self.left_at.load(Ordering::Relaxed);
+        loop {
+            // SAFETY: from where the consumer was on all are there.
+            let link = unsafe { self.link(block) };
+            let (is_last, next) = (link.closed() == OPEN, link.next.load(Ordering::Relaxed));
+            // SAFETY: each is in the list once.
+            unsafe { Segment::free(block) };
+            if is_last {
+                return;
+            }
+            block = next;
         }
-        // SAFETY: as above; the spare one is not in the list.
-        unsafe { Segment::free(core::mem::replace(self.spare.get_mut(), null_mut())) };
-    }
-    /// How many there are. Only while nobody is at work.
-    #[cfg(test)]
-    pub fn count(&self) -> usize {
-        let mut count = usize::from(!self.spare.load(Ordering::Acquire).is_null());
-        let mut segment = self.first.load(Ordering::Acquire);
-        while !segment.is_null() {
-            count += 1;
-            // SAFETY: it lives while it is in the list.
-            segment = unsafe { (*segment).next.load(Ordering::Acquire) };
-        }
-        count
     }
 }
+
+const _: () = assert!(size_of::<Side>() == 64 && size_of::<Segment>() == 1032);
 
 #[repr(C, align(64))]
 struct Head {
@@ -154,6 +199,8 @@ struct Head {
     refs: AtomicUsize,
     layout: Layout,
 }
+
+pub(super) const HEAD_BYTES: usize = size_of::<Head>();
 
 /// Counted; the near rings lie behind it.
 pub(super) struct Shared(NonNull<Head>);
@@ -185,6 +232,9 @@ impl Shared {
     pub fn sides(&self) -> &[Side; 2] {
         &self.head().sides
     }
+    pub fn address(&self) -> usize {
+        self.0.addr().get()
+    }
     #[inline]
     pub fn samples(&self) -> *mut i16 {
         self.0.as_ptr().wrapping_add(1).cast()
@@ -205,9 +255,10 @@ impl Drop for Shared {
         }
         fence(Ordering::Acquire);
         // SAFETY: it was the last reference, and all that others did came before.
-        let head = unsafe { self.0.as_mut() };
-        head.sides.iter_mut().for_each(|side| side.segments.free_all());
+        let head = unsafe { self.0.as_ref() };
+        head.sides.iter().for_each(|side| side.list.free_all());
+        let layout = head.layout;
         // SAFETY: made with this layout; nothing in the head has a destructor.
-        unsafe { dealloc(self.0.as_ptr().cast(), head.layout) };
+        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
     }
 }

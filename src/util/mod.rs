@@ -12,7 +12,7 @@ mod wheel;
 
 pub use core::time::Duration;
 pub use id_map::{IdHasher, IdMap};
-pub use prefetch::{prefetch, prefetch_bytes, prefetch_line};
+pub use prefetch::{prefetch, prefetch_bytes, prefetch_line, prefetch_lines};
 pub use rng::{Rng, SeededRng};
 pub use scan::{find_byte, find_line_end, find_of_three};
 pub use short_text::ShortText;

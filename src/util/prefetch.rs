@@ -23,6 +23,14 @@ pub fn prefetch_bytes(start: *const u8, len: usize) {
     }
 }
 
+/// `LINES` lines from `start` on, which lies at the beginning of one.
+#[inline]
+pub fn prefetch_lines<const LINES: usize>(start: *const u8) {
+    for line in 0..LINES {
+        touch(start.wrapping_add(line * LINE));
+    }
+}
+
 #[inline]
 #[cfg(target_arch = "x86_64")]
 fn touch(at: *const u8) {
