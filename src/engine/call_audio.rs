@@ -1,27 +1,26 @@
 //! The host's side of a call's audio: frames in the host's format, blocking and not, from any thread.
 
-use super::call::{call_ended, lock, timed_out, Call, Timeout};
+use super::call::{call_ended, timed_out, Call, Timeout};
 use super::config::{AudioFormat, SampleFormat};
+use super::door::Door;
 use super::error::{Error, ErrorKind, Result};
 use super::link::ToControl;
 use super::worker::MediaOp;
 use crate::media::host_ring::host_rings;
 use crate::media::{AudioReader, AudioWriter, HostAudio, TapFn, VadConfig};
-use crate::util::prefetch;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::Mutex;
+use crate::util::prefetch_lines;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Each end behind its own lock, which is never held while waiting. All that a read or a write looks at, in as few cache lines
-/// as it fits in.
+/// Each end behind its own door, which nobody holds while waiting. What a read or a write looks at is one cache line each.
 #[repr(C, align(64))]
 pub struct AudioEnds {
+    pub(super) writer: Door<AudioWriter>,
+    pub(super) reader: Door<AudioReader>,
     format: FormatCell,
-    /// Nothing will come or go any more.
-    over: AtomicBool,
-    pub(super) reader: Mutex<AudioReader>,
-    pub(super) writer: Mutex<AudioWriter>,
 }
+
+const _: () = assert!(size_of::<AudioEnds>() == 128 && std::mem::offset_of!(AudioEnds, reader) == 64);
 
 /// A format that is read without a lock: it is one word.
 struct FormatCell(AtomicU64);
@@ -44,16 +43,19 @@ impl FormatCell {
     }
 }
 
+fn is_eight(format: AudioFormat) -> bool {
+    format.sample == SampleFormat::U8
+}
+
 /// Frames that are converted at once, on the stack.
 const CHUNK: usize = 480;
 
 impl AudioEnds {
     pub fn new(format: AudioFormat, audio: HostAudio) -> AudioEnds {
         AudioEnds {
+            writer: Door::new(audio.writer, is_eight(format)),
+            reader: Door::new(audio.reader, is_eight(format)),
             format: FormatCell::new(format),
-            over: AtomicBool::new(false),
-            reader: Mutex::new(audio.reader),
-            writer: Mutex::new(audio.writer),
         }
     }
 
@@ -61,17 +63,20 @@ impl AudioEnds {
         self.format.get()
     }
     pub(super) fn end(&self) {
-        self.over.store(true, Ordering::Release);
+        self.writer.end();
+        self.reader.end();
     }
     pub(super) fn is_over(&self) -> bool {
-        self.over.load(Ordering::Acquire)
+        self.reader.is_over()
     }
     /// What is in the rings before is forgotten with them.
     fn replace(&self, format: AudioFormat, audio: Option<HostAudio>) {
         self.format.set(format);
+        self.reader.set_eight(is_eight(format));
+        self.writer.set_eight(is_eight(format));
         if let Some(audio) = audio {
-            *lock(&self.reader) = audio.reader;
-            *lock(&self.writer) = audio.writer;
+            *self.reader.lock() = audio.reader;
+            *self.writer.lock() = audio.writer;
         }
     }
 
@@ -176,20 +181,62 @@ pub fn from_host(format: SampleFormat, bytes: &[u8], out: &mut [i16]) {
     }
 }
 
+/// The ordinary case of the doors: samples of 16 bits, nobody else at the same end, no wait.
+impl Call {
+    #[inline]
+    pub fn reads_16_bits(&self) -> bool {
+        !self.shared().audio.reader.is_eight()
+    }
+    #[inline]
+    pub fn writes_16_bits(&self) -> bool {
+        !self.shared().audio.writer.is_eight()
+    }
+    /// Frames that were there, up to all of `pcm`; 0: nothing yet. None: not the ordinary case, `read_audio` tells.
+    #[inline]
+    pub fn read_now(&self, pcm: &mut [i16]) -> Option<usize> {
+        let door = &self.shared().audio.reader;
+        // Asked before the ring: what came before the end is read after it.
+        let over = door.is_over();
+        let got = door.try_lock()?.read(pcm);
+        (got > 0 || !over).then_some(got)
+    }
+    /// Frames taken; 0: no room yet. None: as above.
+    #[inline]
+    pub fn write_now(&self, pcm: &[i16]) -> Option<usize> {
+        let door = &self.shared().audio.writer;
+        let mut writer = door.try_lock().filter(|_| !door.is_over())?;
+        Some(writer.write(pcm))
+    }
+    /// Asks for the memory of a read, where it is as a rule: one wait for all of it, instead of one after the other. `ring` is
+    /// what `audio_memory` said.
+    #[inline]
+    pub fn prefetch_read(&self, ring: usize) {
+        prefetch_lines::<2>(std::ptr::from_ref(&self.shared().audio).cast());
+        AudioReader::prefetch(ring);
+    }
+    #[inline]
+    pub fn prefetch_write(&self, ring: usize) {
+        prefetch_lines::<1>(std::ptr::from_ref(&self.shared().audio).cast());
+        AudioWriter::prefetch(ring);
+    }
+    /// Where its rings are; another format puts them elsewhere.
+    pub fn audio_memory(&self) -> usize {
+        self.shared().audio.reader.lock().memory()
+    }
+}
+
 impl Call {
     /// Frames read: waits until `pcm` is full, the time is over or the audio ends, and gives what is there then.
     /// 0 with a time-out: Err(Timeout); after the end and when drained: Err(CallEnded).
     pub fn read_audio(&self, pcm: &mut [u8], timeout: Timeout) -> Result<usize> {
         let shared = self.shared();
-        // One wait for all of it, instead of one after the other.
-        prefetch(&shared.audio);
         let wanted = shared.audio.frames_of(pcm.len())?;
         let mut got = 0;
         let outcome = shared.signal().wait_for(timeout, || {
             // Asked before the ring: what came before the end is read after it.
             let over = shared.media_is_over();
             let rest = shared.audio.after(pcm, got);
-            got += shared.audio.read_into(&mut lock(&shared.audio.reader), rest);
+            got += shared.audio.read_into(&mut shared.audio.reader.lock(), rest);
             if got >= wanted {
                 return Some(Ok(()));
             }
@@ -208,8 +255,8 @@ impl Call {
         audio.frames_of(pcm.len())?;
         // Another thread that reads right now gets what is there.
         let got = match audio.reader.try_lock() {
-            Ok(mut reader) => audio.read_into(&mut reader, pcm),
-            Err(_) => 0,
+            Some(mut reader) => audio.read_into(&mut reader, pcm),
+            None => 0,
         };
         audio.after(pcm, got).fill(audio.format().silence_byte());
         Ok(got)
@@ -226,7 +273,7 @@ impl Call {
                 return Some(Err(call_ended()));
             }
             let rest = pcm.get(put * size..).unwrap_or_default();
-            put += shared.audio.write_from(&mut lock(&shared.audio.writer), rest);
+            put += shared.audio.write_from(&mut shared.audio.writer.lock(), rest);
             (put >= wanted).then_some(Ok(()))
         });
         match (put, outcome) {
@@ -238,13 +285,13 @@ impl Call {
 
     /// Frames that can be read at once.
     pub fn read_available(&self) -> Result<usize> {
-        Ok(lock(&self.shared().audio.reader).available())
+        Ok(self.shared().audio.reader.lock().available())
     }
     pub fn write_space(&self) -> Result<usize> {
         if self.shared().media_is_over() {
             return Err(call_ended());
         }
-        Ok(lock(&self.shared().audio.writer).space())
+        Ok(self.shared().audio.writer.lock().space())
     }
 
     /// Another format of what is read, written and played from now on. Only before media were negotiated.
@@ -261,8 +308,8 @@ impl Call {
             return Ok(());
         }
         let scaled = |frames: usize| frames * format.rate as usize / before.rate.max(1) as usize;
-        let read = scaled(lock(&shared.audio.reader).capacity());
-        let write = scaled(lock(&shared.audio.writer).capacity());
+        let read = scaled(shared.audio.reader.lock().capacity());
+        let write = scaled(shared.audio.writer.lock().capacity());
         let (session, host) = host_rings(format.rate, read, write);
         let rate = format.rate;
         self.media(MediaOp::Session(Box::new(move |s, _| s.set_host(rate, session))))?;
@@ -272,9 +319,9 @@ impl Call {
 
     /// Forgets what was received and not read, and written and not sent.
     pub fn flush_audio(&self) -> Result<()> {
-        lock(&self.shared().audio.reader).clear();
+        self.shared().audio.reader.lock().clear();
         self.require_live()?;
-        lock(&self.shared().audio.writer).flush();
+        self.shared().audio.writer.lock().flush();
         Ok(())
     }
 
@@ -284,7 +331,7 @@ impl Call {
             self.link().dispatcher.refuse_in_callback()?;
         }
         let shared = self.shared();
-        let empty = || lock(&shared.audio.writer).pending() == 0 && shared.is_idle();
+        let empty = || shared.audio.writer.lock().pending() == 0 && shared.is_idle();
         let outcome = shared.signal().wait_for(timeout, || {
             if shared.media_is_over() {
                 return Some(Err(call_ended()));

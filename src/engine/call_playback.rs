@@ -1,6 +1,6 @@
 //! What is on its way to the peer, as one queue: clearing it, marks in it, how far it is.
 
-use super::call::{lock, Call};
+use super::call::Call;
 use super::error::Result;
 use super::worker::MediaOp;
 
@@ -20,20 +20,20 @@ impl Call {
     /// Stops what plays and forgets what was queued and written. What is heard stays.
     pub fn clear_playback(&self) -> Result<()> {
         self.require_live()?;
-        lock(&self.shared().audio.writer).flush();
+        self.shared().audio.writer.lock().flush();
         self.media(MediaOp::Session(Box::new(|session, _| session.clear_playback())))
     }
 
     /// `MediaEvent::PlayMark` with this number follows when what was queued and written before was sent.
     pub fn play_mark(&self, mark: u64) -> Result<()> {
         self.require_live()?;
-        let written = lock(&self.shared().audio.writer).written();
+        let written = self.shared().audio.writer.lock().written();
         self.media(MediaOp::Session(Box::new(move |session, _| session.mark(mark, written))))
     }
 
     pub fn playback(&self) -> Playback {
         let stats = self.stats();
-        let written = lock(&self.shared().audio.writer).written();
+        let written = self.shared().audio.writer.lock().written();
         Playback {
             play_id: stats.play_id,
             play_ms: stats.play_ms,

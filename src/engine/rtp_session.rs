@@ -244,8 +244,8 @@ impl RtpSession {
     }
     /// Forgets what was heard and not read, and what was written and not sent.
     pub fn flush(&self) -> Result<()> {
-        lock(&self.shared.audio.reader).clear();
-        lock(&self.shared.audio.writer).flush();
+        self.shared.audio.reader.lock().clear();
+        self.shared.audio.writer.lock().flush();
         self.tell(|_| Ok(()), |id| Command::Flush { id })
     }
     pub fn stats(&self) -> RtpSessionStats {

@@ -104,7 +104,7 @@ impl SessionShared {
         let mut got = 0;
         let outcome = self.signal.wait_for(timeout, || {
             let ended = self.is_over();
-            got += self.audio.read_into(&mut lock(&self.audio.reader), self.audio.after(pcm, got));
+            got += self.audio.read_into(&mut self.audio.reader.lock(), self.audio.after(pcm, got));
             if got >= wanted {
                 return Some(Ok(()));
             }
@@ -117,8 +117,8 @@ impl SessionShared {
     pub fn read_padded(&self, pcm: &mut [u8]) -> Result<usize> {
         self.audio.frames_of(pcm.len())?;
         let got = match self.audio.reader.try_lock() {
-            Ok(mut reader) => self.audio.read_into(&mut reader, pcm),
-            Err(_) => 0,
+            Some(mut reader) => self.audio.read_into(&mut reader, pcm),
+            None => 0,
         };
         self.audio.after(pcm, got).fill(self.audio.format().silence_byte());
         Ok(got)
@@ -131,7 +131,7 @@ impl SessionShared {
         let mut got = 0;
         let mut last_try = false;
         let mut attempt = |at_least: usize| {
-            let mut reader = lock(&self.audio.reader);
+            let mut reader = self.audio.reader.lock();
             let (first, follow) = reader.next_timed();
             let jump = follow < reader.available();
             let Some(first) = first.filter(|_| follow >= at_least || jump) else { return false };
@@ -147,7 +147,7 @@ impl SessionShared {
             true
         };
         // More than the ring holds would never be there at once.
-        let enough = wanted.min(lock(&self.audio.reader).capacity() / 2).max(1);
+        let enough = wanted.min(self.audio.reader.lock().capacity() / 2).max(1);
         let outcome = self.signal.wait_for(timeout, || {
             let ended = self.is_over();
             if attempt(if ended { 1 } else { enough }) {
@@ -171,7 +171,7 @@ impl SessionShared {
                 return Some(Err(over()));
             }
             let rest = pcm.get(put * size..).unwrap_or_default();
-            put += self.audio.write_from(&mut lock(&self.audio.writer), rest);
+            put += self.audio.write_from(&mut self.audio.writer.lock(), rest);
             (put >= wanted).then_some(Ok(()))
         });
         answer(put, outcome)
@@ -179,7 +179,7 @@ impl SessionShared {
 
     /// Waits until all that was written and keyed has been sent.
     pub fn drain(&self, timeout: Timeout) -> Result<()> {
-        let empty = || lock(&self.audio.writer).pending() == 0 && self.drained.load(Ordering::Acquire);
+        let empty = || self.audio.writer.lock().pending() == 0 && self.drained.load(Ordering::Acquire);
         let outcome = self.signal.wait_for(timeout, || {
             if self.is_over() {
                 return Some(Err(over()));

@@ -2,6 +2,7 @@
 
 use super::call::Timeout;
 use super::clock;
+use super::futex;
 use crate::util::Time;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -21,11 +22,7 @@ impl Signal {
     pub fn notify(&self) {
         self.sequence.fetch_add(1, Ordering::SeqCst);
         if self.waiters.load(Ordering::SeqCst) > 0 {
-            // SAFETY: the address is that of a live, aligned u32; waking changes nothing of it.
-            unsafe {
-                let op = libc::FUTEX_WAKE | libc::FUTEX_PRIVATE_FLAG;
-                libc::syscall(libc::SYS_futex, self.sequence.as_ptr(), op, i32::MAX);
-            }
+            futex::wake(&self.sequence, i32::MAX);
         }
     }
 
@@ -51,20 +48,8 @@ impl Signal {
                 return None;
             }
             self.waiters.fetch_add(1, Ordering::SeqCst);
-            self.sleep(seen, deadline);
+            futex::wait(&self.sequence, seen, deadline);
             self.waiters.fetch_sub(1, Ordering::SeqCst);
-        }
-    }
-
-    fn sleep(&self, seen: u32, deadline: Option<Time>) {
-        let until = deadline.map(clock::timespec);
-        let timeout = until.as_ref().map_or(std::ptr::null(), |t| t as *const libc::timespec);
-        // SAFETY: the address is that of a live, aligned u32; the timespec lives until the call returns.
-        unsafe {
-            // WAIT_BITSET takes an absolute CLOCK_MONOTONIC deadline, WAIT would take a duration.
-            let op = libc::FUTEX_WAIT_BITSET | libc::FUTEX_PRIVATE_FLAG;
-            let null = std::ptr::null::<u32>();
-            libc::syscall(libc::SYS_futex, self.sequence.as_ptr(), op, seen, timeout, null, u32::MAX);
         }
     }
 }

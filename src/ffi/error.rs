@@ -184,7 +184,14 @@ const fn status_of(kind: ErrorKind) -> voip_status {
 thread_local! {
     /// With its NUL. Kept between failures, so that one on a real-time thread allocates nothing as a rule.
     static LAST_MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static LAST_ERRNO: Cell<i32> = const { Cell::new(0) };
+    static LAST: Cell<Last> = const { Cell::new(Last { fixed: None, errno: 0 }) };
+}
+
+#[derive(Clone, Copy)]
+struct Last {
+    /// The sentence, if it is always the same; None: it is in `LAST_MESSAGE`.
+    fixed: Option<&'static CStr>,
+    errno: i32,
 }
 
 /// Room for most sentences.
@@ -207,8 +214,15 @@ pub(crate) fn report(fail: Fail) -> voip_status {
         }
         text.push(0);
     });
-    let _ = LAST_ERRNO.try_with(|cell| cell.set(fail.errno));
+    let _ = LAST.try_with(|cell| cell.set(Last { fixed: None, errno: fail.errno }));
     fail.status
+}
+
+/// `VOIP_ERR_TIMEOUT` with the sentence that `engine` has for it, for a host that looks often whether something is there.
+#[inline]
+pub(crate) fn report_timeout() -> voip_status {
+    let _ = LAST.try_with(|cell| cell.set(Last { fixed: Some(c"the time is over"), errno: 0 }));
+    VOIP_ERR_TIMEOUT
 }
 
 fn row(status: i32) -> Option<&'static (voip_status, &'static CStr, &'static CStr)> {
@@ -257,6 +271,9 @@ pub extern "C" fn voip_status_text(status: i32) -> *const c_char {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_last_error_message() -> *const c_char {
+    if let Some(fixed) = LAST.try_with(Cell::get).ok().and_then(|last| last.fixed) {
+        return fixed.as_ptr();
+    }
     let text = |cell: &RefCell<Vec<u8>>| {
         let text = cell.borrow();
         (!text.is_empty()).then_some(text.as_ptr().cast())
@@ -273,7 +290,7 @@ pub extern "C" fn voip_last_error_message() -> *const c_char {
 /// Since: 0.1.0
 #[no_mangle]
 pub extern "C" fn voip_last_error_errno() -> i32 {
-    LAST_ERRNO.try_with(Cell::get).unwrap_or(0)
+    LAST.try_with(Cell::get).map_or(0, |last| last.errno)
 }
 
 #[cfg(test)]
@@ -287,6 +304,20 @@ mod tests {
             assert!(STATUSES[..i].iter().all(|other| other.0 != row.0));
         }
         assert_eq!(STATUSES.len(), 31);
+    }
+
+    #[test]
+    fn the_last_failure_is_the_one_that_is_told() {
+        let told = || unsafe { CStr::from_ptr(voip_last_error_message()) }.to_str().unwrap().to_owned();
+        let failed = crate::engine::error::Error::new(ErrorKind::System(5), "seven");
+        assert_eq!(
+            (report(failed.into()), told(), voip_last_error_errno()),
+            (VOIP_ERR_SYSTEM, "seven".into(), 5)
+        );
+        assert_eq!((report_timeout(), voip_last_error_errno()), (VOIP_ERR_TIMEOUT, 0));
+        assert_eq!(told(), "the time is over");
+        report(Fail::range("eight"));
+        assert_eq!(told(), "eight");
     }
 
     #[test]

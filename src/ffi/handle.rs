@@ -133,39 +133,44 @@ impl<T: Kind> Table<T> {
     /// The thing that a handle names, or the sentence why there is none.
     #[inline]
     pub fn get(&'static self, token: usize) -> FfiResult<Ref<T>> {
-        self.enter(token, |seen| if seen & USERS == USERS { Err(busy::<T>()) } else { Ok(seen + 1) })
+        self.enter(token, one_more).map_err(|no| no.sentence::<T>(token))
+    }
+
+    /// The same without a sentence.
+    #[inline]
+    pub fn find(&'static self, token: usize) -> Option<Ref<T>> {
+        self.enter(token, one_more).ok()
     }
 
     /// The same for a thing that has one user at a time.
     #[inline]
     pub fn get_alone(&'static self, token: usize) -> FfiResult<Ref<T>> {
-        self.enter(token, |seen| if seen & USERS == 0 { Ok(seen + 1) } else { Err(busy::<T>()) })
+        self.enter(token, |seen| (seen & USERS == 0).then_some(seen + 1))
+            .map_err(|no| no.sentence::<T>(token))
     }
 
     /// Takes it out: the token is stale from now on. Who uses it finishes.
     pub fn remove(&'static self, token: usize) -> FfiResult<Ref<T>> {
-        self.enter(
-            token,
-            |seen| if seen & USERS == USERS { Err(busy::<T>()) } else { Ok((seen & !LIVE) + 1) },
-        )
+        self.enter(token, |seen| one_more(seen).map(|next| next & !LIVE))
+            .map_err(|no| no.sentence::<T>(token))
     }
 
     /// Replaces the state as `step` says, as long as the token is not stale.
     #[inline]
-    fn enter(&'static self, token: usize, step: impl Fn(u64) -> FfiResult<u64>) -> FfiResult<Ref<T>> {
+    fn enter(&'static self, token: usize, step: impl Fn(u64) -> Option<u64>) -> Result<Ref<T>, No> {
         let (tag, index, generation) = split(token);
         if tag != T::TAG {
-            return Err(wrong_kind::<T>(token));
+            return Err(No::Kind);
         }
-        let Some(slot) = self.slot(index) else { return Err(stale::<T>(token)) };
+        let Some(slot) = self.slot(index) else { return Err(No::Stale) };
         let live = (generation << 32) | LIVE;
         // At first as if nobody used it: so it is as a rule.
         let mut seen = live;
         loop {
-            let next = step(seen)?;
+            let next = step(seen).ok_or(No::Busy)?;
             match slot.state.compare_exchange(seen, next, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(Ref { slot, index: index as u32 }),
-                Err(now) if now & !USERS != live => return Err(stale::<T>(token)),
+                Err(now) if now & !USERS != live => return Err(No::Stale),
                 Err(now) => seen = now,
             }
         }
@@ -259,6 +264,29 @@ pub(crate) fn get<T: Kind>(handle: *const T::Opaque) -> FfiResult<Ref<T>> {
     T::table().get(handle as usize)
 }
 
+/// Why a token leads nowhere.
+enum No {
+    Kind,
+    Stale,
+    Busy,
+}
+
+impl No {
+    #[cold]
+    fn sentence<T: Kind>(self, token: usize) -> Fail {
+        match self {
+            No::Kind => wrong_kind::<T>(token),
+            No::Stale => stale::<T>(token),
+            No::Busy => busy::<T>(),
+        }
+    }
+}
+
+#[inline]
+fn one_more(seen: u64) -> Option<u64> {
+    (seen & USERS != USERS).then_some(seen + 1)
+}
+
 fn token<T: Kind>(index: usize, generation: u64) -> usize {
     (usize::from(T::TAG) << TAG_SHIFT) | (index << INDEX_SHIFT) | generation as usize
 }
@@ -268,7 +296,6 @@ fn split(token: usize) -> (u8, usize, u64) {
     ((token >> TAG_SHIFT) as u8, (token >> INDEX_SHIFT) & MAX_INDEX, (token & 0xffff_ffff) as u64)
 }
 
-#[cold]
 fn wrong_kind<T: Kind>(token: usize) -> Fail {
     let tag = (token >> TAG_SHIFT) as u8;
     let text = match NOUNS.iter().find(|(t, _)| *t == tag) {
@@ -279,13 +306,11 @@ fn wrong_kind<T: Kind>(token: usize) -> Fail {
     Fail::new(voip_status::VOIP_ERR_HANDLE, text)
 }
 
-#[cold]
 fn stale<T: Kind>(token: usize) -> Fail {
     let text = format!("{} handle {token:#x} is stale: what it named was freed", T::NOUN);
     Fail::new(voip_status::VOIP_ERR_HANDLE, text)
 }
 
-#[cold]
 fn busy<T: Kind>() -> Fail {
     let text = format!("another thread uses the {} right now", T::NOUN);
     Fail::new(voip_status::VOIP_ERR_BUSY, text)

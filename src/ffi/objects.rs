@@ -53,6 +53,8 @@ pub(crate) struct CallObject {
     token: usize,
     keepers: Mutex<Keepers>,
     pub last_play: AtomicU64,
+    /// Where the rings of its audio were at first: good for a prefetch only.
+    audio: usize,
 }
 
 /// Who keeps a call's handle alive.
@@ -97,6 +99,22 @@ pub(crate) fn phone(handle: *const voip_phone) -> FfiResult<Ref<PhoneObject>> {
 
 pub(crate) fn call(handle: *const voip_call) -> FfiResult<Ref<CallObject>> {
     handle::get::<CallObject>(handle)
+}
+
+/// For a door: the call and, as far as that helps, all that a read will look at.
+#[inline]
+pub(crate) fn call_to_read(handle: *const voip_call) -> Option<Ref<CallObject>> {
+    let call = CallObject::table().find(handle as usize)?;
+    call.engine.prefetch_read(call.audio);
+    Some(call)
+}
+
+/// The same for a write.
+#[inline]
+pub(crate) fn call_to_write(handle: *const voip_call) -> Option<Ref<CallObject>> {
+    let call = CallObject::table().find(handle as usize)?;
+    call.engine.prefetch_write(call.audio);
+    Some(call)
 }
 
 /// An account and its phone, both alive.
@@ -161,6 +179,7 @@ impl PhoneShared {
                     token,
                     keepers: Mutex::new(Keepers { library, host: 0, gone: false }),
                     last_play: AtomicU64::new(0),
+                    audio: engine.audio_memory(),
                 };
                 let (token, call) = CallObject::table().insert(make)?;
                 calls.insert(engine.id().0, token);

@@ -21,13 +21,23 @@ pub(crate) fn guard(body: impl FnOnce() -> FfiResult) -> voip_status {
     match catch_unwind(AssertUnwindSafe(body)) {
         Ok(Ok(())) => voip_status::VOIP_OK,
         Ok(Err(fail)) => report(fail),
-        Err(payload) => {
-            let text = payload_text(payload.as_ref()).to_owned();
-            // The payload's own Drop may panic: keep it rather than let it through the border.
-            std::mem::forget(payload);
-            report(Fail::new(voip_status::VOIP_ERR_PANIC, format!("panic inside the library: {text}")))
-        }
+        Err(payload) => panicked(payload),
     }
+}
+
+/// Runs what an entry point can do at once, with things of a handle; None: the rest is for `guard`. Marks nothing, which is
+/// half of the work: a panic, if there could be one, would be the host's hook's.
+#[inline]
+pub(crate) fn at_once(body: impl FnOnce() -> Option<voip_status>) -> Option<voip_status> {
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| Some(panicked(payload)))
+}
+
+#[cold]
+fn panicked(payload: Box<dyn std::any::Any + Send>) -> voip_status {
+    let text = payload_text(payload.as_ref()).to_owned();
+    // The payload's own Drop may panic: keep it rather than let it through the border.
+    std::mem::forget(payload);
+    report(Fail::new(voip_status::VOIP_ERR_PANIC, format!("panic inside the library: {text}")))
 }
 
 /// Runs a callback of the host with the mark set.
@@ -103,6 +113,7 @@ mod tests {
     #[test]
     fn a_panic_becomes_a_status() {
         assert_eq!(guard(|| panic!("seven")), voip_status::VOIP_ERR_PANIC);
+        assert_eq!(at_once(|| panic!("seven")), Some(voip_status::VOIP_ERR_PANIC));
         let text = unsafe { std::ffi::CStr::from_ptr(super::super::error::voip_last_error_message()) };
         assert_eq!(text.to_str().unwrap(), "panic inside the library: seven");
     }

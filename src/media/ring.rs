@@ -8,7 +8,7 @@
 //! producer finds it empty. All words that one side of a pair writes lie in one cache line.
 
 use super::ring_memory::{Segment, Shared, Side, HEAD_BYTES, LINE_SAMPLES, OPEN, SEGMENT};
-use crate::util::{prefetch, prefetch_bytes, prefetch_lines};
+use crate::util::{prefetch_bytes, prefetch_lines};
 use core::ptr::null_mut;
 use core::sync::atomic::Ordering;
 
@@ -167,7 +167,7 @@ impl RingWriter {
             let at = if is_empty || !self.block.is_null() { 0 } else { self.at };
             self.end.prefetch(at, count);
         } else {
-            prefetch(self.end.pair.sides());
+            prefetch_lines::<2>(core::ptr::from_ref(self.end.pair.sides()).cast());
         }
     }
 
