@@ -5,8 +5,8 @@
 
 The kernel maps code in pieces of 64 KiB around what is touched. Scattered over the library, the few hundred functions
 that a phone runs make nearly all of it resident. Here the programs of the benchmark run under callgrind: a phone that
-waits, one that registers, calls as callee and as caller with media, refused ones. What they run becomes one section.
-What a waiting phone needs is spread evenly in it, so that the first call finds its code in memory.
+waits, one that registers, a crowd of calls with media that goes again, refused calls and some as caller. What they run
+comes first. What a waiting phone needs is spread evenly in it, so that the first call finds its code in memory.
 
 Names that are gone match nothing, new functions are where they would be anyway: run it when much has changed."""
 
@@ -18,15 +18,16 @@ import sys
 import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-VALGRIND = ["valgrind", "--tool=callgrind", "--separate-threads=yes"]
+VALGRIND = ["valgrind", "--tool=callgrind", "--separate-threads=yes", "--dump-before=voip_phone_stop"]
 HEAD = """/* Written by benches/layout.py, which says what it is for. */
 SECTIONS
 {
-  .text.calls : {
+  .text : {
 """
-TAIL = """  }
+TAIL = """    *(.text .text.*)
+  }
 }
-INSERT BEFORE .text;
+INSERT AFTER .fini;
 """
 
 
@@ -34,11 +35,12 @@ def main():
     build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
     library, programs = build / "lib" / "libvoip.so", build / "bench"
     with tempfile.TemporaryDirectory() as folder:
-        idle = run(programs, folder, "idle", [], lambda address, pid: ["sleep", "1"])
-        ever = idle | registered(programs, folder)
+        run(programs, folder, "idle", [], lambda address, pid: ["sleep", "1"])
+        idle = functions(folder, "idle.1-*")
+        ever = functions(folder, "idle*-*") | registered(programs, folder)
         far = lambda *words: lambda address, pid: [programs / "far", f"to={address}", f"pid={pid}", *words]
-        media = far("calls=30", "rate=20", "settle=1", "window=6", "linger=2")
-        ever |= run(programs, folder, "callee", ["calls=100"], media)
+        media = far("calls=120", "rate=30", "settle=1", "window=4", "linger=36")
+        ever |= run(programs, folder, "callee", ["calls=200"], media)
         ever |= run(programs, folder, "refusing", ["audio=none", "refuse=486"], far("refused=1", "churn=50"))
         ever |= dialled(programs, folder)
     patterns = place(library, idle, ever)
@@ -61,7 +63,7 @@ def run(programs, folder, name, words, load):
     _, pid, address = host.stdout.readline().split()
     subprocess.run([str(w) for w in load(address, pid)], timeout=120, stdout=subprocess.DEVNULL, check=True)
     host.communicate("quit\n", timeout=60)
-    return functions(folder, name)
+    return functions(folder, f"{name}*-*")
 
 
 def answering(programs, folder, name, words):
@@ -70,7 +72,7 @@ def answering(programs, folder, name, words):
         host = callgrind(programs, folder, name, [w.format(port) for w in words])
         host.communicate("quit\n", timeout=120)
         other.kill()
-    return functions(folder, name)
+    return functions(folder, f"{name}*-*")
 
 
 def registered(programs, folder):
@@ -81,9 +83,10 @@ def dialled(programs, folder):
     return answering(programs, folder, "dialled", ["dial=127.0.0.1:{}", "churn=50", "across=10", "audio=none"])
 
 
-def functions(folder, name):
+def functions(folder, files):
+    """Of the library, in what callgrind wrote; `idle.1-*` is up to the stop of the phone."""
     found = set()
-    for path in pathlib.Path(folder).glob(f"{name}-*"):
+    for path in pathlib.Path(folder).glob(files):
         objects, names, current = {}, {}, ""
         for line in path.open():
             if match := re.match(r"(c?)ob=\((\d+)\)(?: (.*))?", line):
