@@ -270,7 +270,8 @@ impl Session {
             return;
         };
         let Some(datagram) = stream.receive.unprotected(datagram, &mut self.side.stats) else { return };
-        if stream.reports.is_some() && classify(datagram) == PacketKind::Rtcp {
+        // As long as there are reports, the next one has its time.
+        if self.side.report_at != Time::MAX && classify(datagram) == PacketKind::Rtcp {
             stream.hear_report(now, source, datagram);
             self.side.report_at = stream.report_at();
             return;
