@@ -32,7 +32,8 @@ const SHARED_BUFFER_BYTES: usize = 4 << 20;
 
 #[derive(Default)]
 pub struct Calls {
-    entries: IdMap<CallId, Entry>,
+    /// In boxes: the table is large as it is.
+    entries: IdMap<CallId, Box<Entry>>,
     /// Keys by INFO, by time and then by order.
     planned: BTreeMap<(Time, u64), Planned>,
     planned_count: u64,
@@ -100,7 +101,7 @@ impl Calls {
             end_by: Time::MAX,
             call,
         };
-        self.entries.insert(entry.call.id(), entry);
+        self.entries.insert(entry.call.id(), Box::new(entry));
         self.trim.calls(clock::now(), self.entries.len());
     }
     pub fn ids(&self) -> Vec<CallId> {

@@ -59,7 +59,7 @@ impl SipIo {
 
     /// Gives back what batches have touched of the room for the largest datagrams. For when no batch is being looked at.
     pub fn shrink(&mut self) {
-        self.receiver = Receiver::new(BATCH, DATAGRAM_BYTES);
+        self.receiver.shrink();
         self.outgoing.shrink_to_fit();
     }
 

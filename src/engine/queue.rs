@@ -70,7 +70,8 @@ impl Dispatcher {
         self.dropped.load(Ordering::Relaxed)
     }
     pub fn shrink(&self) {
-        lock(&self.events).shrink_to_fit();
+        // Not to nothing: as with `Slab::shrink`.
+        lock(&self.events).shrink_to(1);
         self.crowd_gone.store(true, Ordering::Release);
         self.signal.notify();
     }

@@ -65,6 +65,18 @@ impl Receiver {
         Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers, used: count }
     }
 
+    /// Gives back what batches have touched; the last one is forgotten. Made small before it is freed: the C library takes
+    /// the size of a large block that is freed as a measure of what it may keep.
+    pub fn shrink(&mut self) {
+        let (count, size) = (self.headers.len(), self.size);
+        let mut buffers = std::mem::take(&mut self.buffers);
+        *self = Receiver::default();
+        buffers.truncate(1);
+        buffers.shrink_to_fit();
+        drop(buffers);
+        *self = Receiver::new(count, size);
+    }
+
     pub fn capacity(&self) -> usize {
         self.headers.len()
     }

@@ -202,9 +202,10 @@ impl Base {
     /// Gives back the room of what is gone.
     pub fn shrink(&mut self) {
         self.layer.shrink();
-        self.scratch.shrink_to_fit();
-        self.pending.shrink_to_fit();
-        self.out.shrink_to_fit();
+        // Not to nothing: as with `Slab::shrink`.
+        self.scratch.shrink_to(1);
+        self.pending.shrink_to(1);
+        self.out.shrink_to(1);
         self.owners.shrink_to_fit();
         self.queries.shrink_to_fit();
     }

@@ -92,14 +92,15 @@ impl<T> Slab<T> {
             super::prefetch_line(entry);
         }
     }
-    /// Gives back the room behind the last value. Keys stay as they are, stale ones stay stale.
+    /// Gives back the room behind the last value. Keys stay as they are, stale ones stay stale. The room is made small and
+    /// not freed: the C library takes the size of a large block that is freed as a measure of what it may keep.
     pub fn shrink(&mut self) {
         let len = self.entries.iter().rposition(|entry| entry.value.is_some()).map_or(0, |last| last + 1);
         let gone = self.entries.drain(len..).map(|entry| entry.generation);
         self.first_generation = gone.fold(self.first_generation, u32::max);
         self.free.retain(|index| (*index as usize) < len);
         self.free.shrink_to_fit();
-        self.entries.shrink_to_fit();
+        self.entries.shrink_to(1);
     }
     pub fn contains(&self, key: Key) -> bool {
         self.get(key).is_some()

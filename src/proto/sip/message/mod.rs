@@ -293,7 +293,10 @@ impl Message {
     }
     /// The branch of the top Via; cheap: no Via is built.
     pub fn branch(&self) -> Option<&str> {
-        via::branch_of(self.values(HeaderName::Via).next()?)
+        match &self.found().top_via {
+            Some(via) => via.branch().map(|span| self.text(span)),
+            None => via::branch_of(self.values(HeaderName::Via).next()?),
+        }
     }
     /// Those that can be read; `*` isn't one of them.
     pub fn contacts(&self) -> Vec<NameAddr> {

@@ -94,6 +94,9 @@ impl ViaSpans {
             branch: via.branch.map(span),
         }
     }
+    pub fn branch(&self) -> Option<Span> {
+        self.branch
+    }
     pub fn read<'a>(&self, text: impl Fn(Span) -> &'a str) -> ViaRef<'a> {
         ViaRef {
             transport: text(self.transport),
