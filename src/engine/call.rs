@@ -15,6 +15,7 @@ use crate::proto::sdp::Direction;
 use crate::proto::sip::Message;
 use crate::proto::srtp::Profile;
 use crate::ua::{AccountId, CallDirection, CallId, CallInfo, CallState, Command, EndInfo};
+use crate::util::pool::Counted;
 use crate::util::{prefetch, Time};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,7 +25,7 @@ use std::time::Duration;
 
 /// Shared by the host, the control thread and a media worker.
 #[derive(Clone)]
-pub struct Call(Arc<CallShared>);
+pub struct Call(Counted<CallShared>);
 
 pub struct CallShared {
     id: CallId,
@@ -136,7 +137,7 @@ impl Call {
         } else {
             (CallDirection::Incoming, CallState::Ringing)
         };
-        Call(Arc::new(CallShared {
+        Call(Counted::new(CallShared {
             id,
             direction,
             state: AtomicI32::new(state as i32),

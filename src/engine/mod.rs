@@ -32,6 +32,7 @@ pub mod event;
 mod fd;
 mod futex;
 mod link;
+mod pages;
 mod pending;
 pub mod phone;
 mod phone_accounts;

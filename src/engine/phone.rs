@@ -8,6 +8,7 @@ use super::control_calls::session_config;
 use super::error::{Error, ErrorKind, Result};
 use super::event::{Event, EventKind};
 use super::link::{not_running, Dial, Link, ToControl};
+use super::pages;
 use super::phone_accounts::Accounts;
 use super::phone_life::Threads;
 use super::ports::{PortLease, PortPool};
@@ -149,6 +150,7 @@ impl Phone {
     /// Checks the configuration. No socket and no thread yet.
     pub fn new(config: PhoneConfig) -> Result<Phone> {
         config.check()?;
+        pages::use_chunks();
         let codecs = find_codecs(&config.codecs)?;
         let ports = PortPool::new(config.rtp_ports.0, config.rtp_ports.1)?;
         let host_pumps = config.event_mode == super::config::EventMode::Host;

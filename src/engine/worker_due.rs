@@ -8,6 +8,7 @@ use super::stream::Stream;
 use super::thread;
 use super::udp;
 use super::worker_loop::{Worker, BATCH, DATAGRAM_BYTES};
+use crate::util::pool::Pooled;
 use crate::util::{Key, Slab, Time, Wheel};
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -210,7 +211,7 @@ impl Worker {
 }
 
 /// As `Worker::prefetch`, for the second pass: of those from `from` to before `to`.
-fn prefetch(streams: &Slab<Box<Stream>>, members: &[(Key, Range<usize>)], from: usize, to: usize) {
+fn prefetch(streams: &Slab<Pooled<Stream>>, members: &[(Key, Range<usize>)], from: usize, to: usize) {
     for (key, _) in members.iter().take(to).skip(from) {
         if let Some(stream) = streams.get(*key) {
             stream.prefetch(3);

@@ -23,6 +23,7 @@ use super::worker_due::Crew;
 use super::worker_shared::SharedSockets;
 use crate::media::MediaEvent;
 use crate::ua::CallId;
+use crate::util::pool::Pooled;
 use crate::util::{Key, Slab, Time, Wheel, SLOT};
 use crossbeam_channel as channel;
 use std::collections::HashMap;
@@ -55,7 +56,7 @@ pub struct Worker {
     receiver: Receiver,
     pub(super) shared: SharedSockets,
     pub(super) pending: Pending,
-    pub(super) streams: Slab<Box<Stream>>,
+    pub(super) streams: Slab<Pooled<Stream>>,
     pub(super) keys: HashMap<CallId, Key>,
     pub(super) wheel: Wheel,
     spread: Spread,
@@ -254,7 +255,7 @@ impl Worker {
     }
 
     fn open(&mut self, opening: Opening) {
-        let mut stream = Box::new(Stream::new(opening));
+        let mut stream = Pooled::new(Stream::new(opening));
         if self.streams.len() >= CROWD {
             stream.session.set_send_phase(self.spread.send_phase());
         }
@@ -434,7 +435,7 @@ impl Worker {
             self.spread.leave(place);
         }
         // Closing its socket takes it out of the epoll set: nobody else holds the descriptor.
-        stream.finish();
+        stream.into_inner().finish();
         self.report_always(Report::Closed { call });
         if self.streams.is_empty() {
             self.shrink();

@@ -6,6 +6,7 @@
 //! block of their own, which grows when a larger packet comes than was foreseen.
 
 use crate::proto::rtp::{ExtendedSequence, Timestamp};
+use crate::util::pool::Row;
 use crate::util::{prefetch, Time};
 
 /// What became of a packet.
@@ -69,7 +70,7 @@ const MAX_SLOTS: usize = 128;
 pub struct JitterBuffer {
     // What every packet needs comes first, in one cache line.
     /// A power of two of them.
-    places: Box<[Place]>,
+    places: Row<Place>,
     next_sequence: u64,
     highest: u64,
     /// Bit n: sequence `next_sequence - 1 - n` was played.
@@ -104,7 +105,7 @@ impl JitterBuffer {
         };
         let large_bytes = if payload_bytes > SMALL { payload_bytes.min(MAX_PAYLOAD) } else { 0 };
         JitterBuffer {
-            places: vec![Place { slot: free, payload: [0; SMALL] }; count].into(),
+            places: Row::of(Place { slot: free, payload: [0; SMALL] }, count),
             large: vec![0; count * large_bytes].into(),
             large_bytes,
             waiting: 0,
@@ -131,7 +132,7 @@ impl JitterBuffer {
         if self.played_any {
             self.floor = self.next_sequence;
         }
-        for place in &mut self.places {
+        for place in self.places.iter_mut() {
             place.slot.state = SlotState::Free;
         }
         self.waiting = 0;
@@ -267,7 +268,7 @@ impl JitterBuffer {
     /// Makes room: everything below `sequence` goes unheard, and the oldest that is left plays next.
     fn give_up_below(&mut self, sequence: u64) {
         let mut dropped = 0;
-        for Place { slot, .. } in &mut self.places {
+        for Place { slot, .. } in self.places.iter_mut() {
             if slot.state != SlotState::Free && slot.sequence < sequence {
                 dropped += u64::from(slot.state == SlotState::Audio);
                 slot.state = SlotState::Free;

@@ -1,10 +1,11 @@
 //! What two sides of a pair of queues share: the words that each of them writes, the near rings behind these in the same
 //! piece of memory, and the segments that a queue has while it holds more than its near ring.
 
+use crate::util::pool::Block;
+use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::{null_mut, NonNull};
 use core::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::alloc::{alloc, dealloc, handle_alloc_error, Layout};
 
 /// Samples of a segment: with its header the largest piece that the C library's fastest lists keep.
 pub(super) const SEGMENT: usize = 508;
@@ -197,7 +198,7 @@ const _: () = assert!(size_of::<Side>() == 64 && size_of::<Segment>() == 1032);
 struct Head {
     sides: [Side; 2],
     refs: AtomicUsize,
-    layout: Layout,
+    memory: Block,
 }
 
 pub(super) const HEAD_BYTES: usize = size_of::<Head>();
@@ -216,13 +217,12 @@ impl Shared {
         let bytes = size_of::<Head>() + 2 * samples.next_multiple_of(LINE_SAMPLES);
         // invariant: at most some GiB.
         let layout = Layout::from_size_align(bytes, align_of::<Head>()).expect("a size");
-        // SAFETY: the size is not 0.
-        let Some(memory) = NonNull::new(unsafe { alloc(layout) }.cast::<Head>()) else {
-            handle_alloc_error(layout)
-        };
+        let memory = Block::new(layout);
+        let head = memory.as_ptr().cast::<Head>();
         // SAFETY: it has room for the head and is aligned for it.
-        unsafe { memory.write(Head { sides: Default::default(), refs: AtomicUsize::new(1), layout }) };
-        Shared(memory)
+        unsafe { head.write(Head { sides: Default::default(), refs: AtomicUsize::new(1), memory }) };
+        // SAFETY: a block is somewhere.
+        Shared(unsafe { NonNull::new_unchecked(head) })
     }
     fn head(&self) -> &Head {
         // SAFETY: it lives as long as somebody has a reference.
@@ -257,8 +257,7 @@ impl Drop for Shared {
         // SAFETY: it was the last reference, and all that others did came before.
         let head = unsafe { self.0.as_ref() };
         head.sides.iter().for_each(|side| side.list.free_all());
-        let layout = head.layout;
-        // SAFETY: made with this layout; nothing in the head has a destructor.
-        unsafe { dealloc(self.0.as_ptr().cast(), layout) };
+        // SAFETY: nothing else in the head has a destructor, and it is not looked at again.
+        drop(unsafe { core::ptr::read(&raw const (*self.0.as_ptr()).memory) });
     }
 }

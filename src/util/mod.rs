@@ -2,6 +2,7 @@
 
 mod id_map;
 pub mod pcapng;
+pub mod pool;
 mod prefetch;
 mod rng;
 mod scan;
