@@ -18,13 +18,13 @@ fn main() {
 /// Puts the functions that phones and calls run next to each other (`benches/layout.py`). GNU ld and lld take the
 /// script; for a linker that doesn't, VOIP_PLAIN_LAYOUT=1.
 fn layout() {
-    println!("cargo:rerun-if-changed=layout.ld");
+    println!("cargo:rerun-if-changed=tools/layout.ld");
     println!("cargo:rerun-if-env-changed=VOIP_PLAIN_LAYOUT");
     let is = |name, wanted| std::env::var(name).is_ok_and(|value| value == wanted);
     let plain = std::env::var_os("VOIP_PLAIN_LAYOUT").is_some();
     if is("PROFILE", "release") && is("CARGO_CFG_TARGET_OS", "linux") && !plain {
         let root = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
-        println!("cargo:rustc-cdylib-link-arg=-T{root}/layout.ld");
+        println!("cargo:rustc-cdylib-link-arg=-T{root}/tools/layout.ld");
     }
 }
 

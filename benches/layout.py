@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes layout.ld anew: which functions the linker puts together in libvoip.so.
+"""Writes tools/layout.ld anew: which functions the linker puts together in libvoip.so.
 
     make bench-programs && benches/layout.py build
 
@@ -45,7 +45,7 @@ def main():
         ever |= dialled(programs, folder)
     patterns = place(library, idle, ever)
     lines = "".join(f"    *(.text.{p} .text.unlikely.{p})\n" for p in patterns)
-    (ROOT / "layout.ld").write_text(HEAD + lines + TAIL)
+    (ROOT / "tools/layout.ld").write_text(HEAD + lines + TAIL)
     print(f"{len(ever)} functions, {len(patterns)} patterns")
 
 
