@@ -7,6 +7,7 @@
 // The order of a map changes nothing that goes over the wire; what the host sees is sorted.
 #![allow(clippy::disallowed_methods)]
 
+mod breath;
 pub mod call;
 mod call_audio;
 mod call_capture;

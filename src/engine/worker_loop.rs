@@ -5,6 +5,7 @@
 //! looks at its sockets once a slot, so that the cost of a wake-up is shared. In steady state nothing here allocates,
 //! logs, or takes a lock that a host could hold.
 
+use super::breath::Breath;
 use super::clock::{self, Stamps};
 use super::counters::Counters;
 use super::epoll::{self, Epoll, Ready};
@@ -63,6 +64,7 @@ pub struct Worker {
     pub(super) crew: Crew,
     /// The clocks as this turn reads them.
     pub(super) stamps: Stamps,
+    breath: Breath,
     /// Sockets that had more than one batch.
     pub(super) more: Vec<Key>,
     pub(super) tally: Tally,
@@ -118,6 +120,7 @@ impl Worker {
             spread: Spread::default(),
             crew: Crew::new(),
             stamps: Stamps::take(),
+            breath: Breath::default(),
             more: Vec::new(),
             tally: Tally::default(),
             reported: false,
@@ -134,6 +137,9 @@ impl Worker {
         let mut ready = Ready::new(READY);
         while !self.quit {
             let timeout = self.until_next();
+            if self.breath.is_due(self.stamps.now(), timeout == Some(Duration::ZERO)) {
+                std::thread::yield_now();
+            }
             if let Err(error) = self.wait(&mut ready, timeout) {
                 log::error!(target: "voip::engine", "epoll: {error}");
                 break;
