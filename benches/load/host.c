@@ -22,15 +22,17 @@ extern voip_status voip_config_set_media_sockets(voip_config *config, uint32_t s
 #define SLOTS 20
 #define LINES 65536
 #define PREFILL 3
+#define CATCH_UP 10 /* intervals */
 
 struct line {
     voip_call *call;
     uint32_t sent, number, sender; /* frames written; what was heard last */
     int known;
+    size_t room; /* of its queue */
 };
 
 struct totals {
-    uint64_t read, written, good, silent, broken, gaps, foreign, refused;
+    uint64_t read, written, good, silent, broken, gaps, foreign, refused, late;
 };
 
 static struct {
@@ -38,6 +40,7 @@ static struct {
     _Atomic int high;
     struct line mine[LINES]; /* of the audio thread */
     struct totals totals;
+    int catching_up; /* of the audio thread: for so many intervals more */
     _Atomic int quit, answered, ended, up, registered, failed;
     int audio, pair, refuse;
     const char *record;
@@ -105,6 +108,17 @@ static void heard_frame(struct line *line, const int16_t *pcm, size_t got)
     }
 }
 
+/* A host that woke up late does what a sound card would: it lets go what it has missed, and keeps as much in the queue as
+ * ever. One that wrote it all at once would be behind for the rest of the call. */
+static void top_up(struct line *line, int place)
+{
+    size_t space = 0;
+    for (int i = 0; i < PREFILL; i++) {
+        if (voip_call_get_write_space(line->call, &space) != VOIP_OK || space + PREFILL * FRAME <= line->room) break;
+        write_frame(line, (uint32_t)place);
+    }
+}
+
 /* Everything that came for one call, and one frame back. */
 static void serve(int place)
 {
@@ -115,14 +129,16 @@ static void serve(int place)
     if (!call) return;
     if (line->call != call) {
         *line = (struct line){.call = call};
+        voip_call_get_write_space(call, &line->room);
         for (int i = 0; i < PREFILL; i++) write_frame(line, (uint32_t)place);
     }
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < 12; i++) {
         got = 0;
         if (voip_call_read_audio(call, pcm, FRAME, 0, &got) == VOIP_ERR_CALL_ENDED || got == 0) break;
         heard_frame(line, pcm, got);
     }
-    write_frame(line, (uint32_t)place);
+    if (app.catching_up) top_up(line, place);
+    else write_frame(line, (uint32_t)place);
 }
 
 static void *audio_thread(void *none)
@@ -135,7 +151,10 @@ static void *audio_thread(void *none)
             sleep_until(at + slot * (PTIME / SLOTS));
             for (int i = slot; i < high; i += SLOTS) serve(i);
         }
-        sleep_until(at += PTIME);
+        int64_t late = now_ns() - (at += PTIME);
+        if (late > PTIME) at += late / PTIME * PTIME, app.catching_up = CATCH_UP, app.totals.late++;
+        else if (app.catching_up) app.catching_up--;
+        sleep_until(at);
     }
     return NULL;
 }
@@ -306,12 +325,12 @@ static void print_all(voip_phone *phone)
     printf("{");
     print_phone(phone);
     printf("\"up\":%d,\"answered\":%d,\"ended\":%d,\"failed\":%d,\"registered\":%d,\"read\":%llu,\"written\":%llu,\"good\":%llu,"
-           "\"silent\":%llu,\"broken\":%llu,\"gaps\":%llu,\"foreign\":%llu,\"refused\":%llu,\"dial_s\":%.6f,\"dial_cpu_s\":%.6f,"
+           "\"silent\":%llu,\"broken\":%llu,\"gaps\":%llu,\"foreign\":%llu,\"refused\":%llu,\"late\":%llu,\"dial_s\":%.6f,\"dial_cpu_s\":%.6f,"
            "\"cpu_s\":%.6f}\n",
         app.up, app.answered, app.ended, app.failed, app.registered, (unsigned long long)t.read,
         (unsigned long long)t.written, (unsigned long long)t.good, (unsigned long long)t.silent,
         (unsigned long long)t.broken, (unsigned long long)t.gaps, (unsigned long long)t.foreign,
-        (unsigned long long)t.refused, app.dial_s, app.dial_cpu_s, (double)cpu_ns(getpid()) / 1e9);
+        (unsigned long long)t.refused, (unsigned long long)t.late, app.dial_s, app.dial_cpu_s, (double)cpu_ns(getpid()) / 1e9);
     fflush(stdout);
 }
 
