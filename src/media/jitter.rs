@@ -172,6 +172,9 @@ impl JitterBuffer {
         payload: &[u8],
         arrival: Time,
     ) -> Inserted {
+        if self.append(sequence, timestamp, payload_type, payload, arrival) {
+            return Inserted::Stored;
+        }
         let len = payload.len().min(MAX_PAYLOAD);
         let i = match self.place(sequence.0, timestamp) {
             Ok(i) => i,
@@ -196,8 +199,8 @@ impl JitterBuffer {
         Inserted::Stored
     }
 
-    /// As `insert`, for the number behind all that came and a payload of the usual size, where there is room; false: it is
-    /// not that, and nothing was done.
+    /// `insert` in the usual case: the number behind all that came, a payload of the usual size, and room; false: it is not
+    /// that, and nothing was done.
     pub fn append(
         &mut self,
         sequence: ExtendedSequence,
