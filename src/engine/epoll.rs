@@ -49,22 +49,26 @@ impl Epoll {
 
     /// Tells once each time that something to read has come; what is left unread is not told again.
     pub fn add(&self, fd: RawFd, token: u64) -> io::Result<()> {
-        let flags = (libc::EPOLLIN | libc::EPOLLET) as u32;
-        let mut event = libc::epoll_event { events: flags, u64: token };
+        self.control(libc::EPOLL_CTL_ADD, fd, token)
+    }
+    /// What is there already is told anew.
+    pub fn look_again(&self, fd: RawFd, token: u64) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_MOD, fd, token)
+    }
+    /// Tells nothing of it any more. A socket that nobody watches is cheaper for each packet, also for those that it sends:
+    /// the kernel wakes whoever watches, whatever he waits for.
+    pub fn remove(&self, fd: RawFd) -> io::Result<()> {
+        self.control(libc::EPOLL_CTL_DEL, fd, 0)
+    }
+
+    fn control(&self, operation: libc::c_int, fd: RawFd, token: u64) -> io::Result<()> {
+        let mut event = libc::epoll_event { events: (libc::EPOLLIN | libc::EPOLLET) as u32, u64: token };
         // SAFETY: the event lives until the call returns.
-        let rc = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) };
+        let rc = unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), operation, fd, &mut event) };
         if rc < 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(())
-    }
-
-    /// Looks at it no longer, or again; what has come meanwhile is told then.
-    pub fn watch(&self, fd: RawFd, token: u64, yes: bool) {
-        let flags = if yes { (libc::EPOLLIN | libc::EPOLLET) as u32 } else { 0 };
-        let mut event = libc::epoll_event { events: flags, u64: token };
-        // SAFETY: the event lives until the call returns.
-        unsafe { libc::epoll_ctl(self.fd.as_raw_fd(), libc::EPOLL_CTL_MOD, fd, &mut event) };
     }
 
     /// Waits until something is ready or the time is over (None: for ever).
@@ -140,11 +144,14 @@ mod tests {
         event.set();
         epoll.wait(&mut ready, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(ready.len(), 1);
-        epoll.watch(event.as_raw_fd(), 7, false);
+        epoll.look_again(event.as_raw_fd(), 6).unwrap();
+        epoll.wait(&mut ready, Some(Duration::from_secs(5))).unwrap();
+        assert_eq!(ready.tokens().collect::<Vec<_>>(), [6]);
+        epoll.remove(event.as_raw_fd()).unwrap();
         event.set();
         epoll.wait(&mut ready, Some(Duration::ZERO)).unwrap();
         assert_eq!(ready.len(), 0);
-        epoll.watch(event.as_raw_fd(), 7, true);
+        epoll.add(event.as_raw_fd(), 7).unwrap();
         epoll.wait(&mut ready, Some(Duration::from_secs(5))).unwrap();
         assert_eq!(ready.tokens().collect::<Vec<_>>(), [7]);
     }

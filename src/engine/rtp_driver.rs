@@ -297,7 +297,7 @@ impl Driver {
             Channel::Rtcp => self.sockets.rtcp.as_ref().map(|s| (s, RTCP)),
         };
         if let Some((socket, token)) = more {
-            self.epoll.watch(socket.as_raw_fd(), token, true);
+            let _ = self.epoll.look_again(socket.as_raw_fd(), token);
         }
     }
 

@@ -343,7 +343,16 @@ impl Worker {
         }
         stream.by_tick = by_tick;
         match stream.own_socket() {
-            Some(fd) => self.epoll.watch(fd, key.to_u64(), !by_tick),
+            Some(fd) => {
+                let done = match by_tick {
+                    true => self.epoll.remove(fd),
+                    false => self.epoll.add(fd, key.to_u64()),
+                };
+                if let Err(error) = done {
+                    log::error!(target: "voip::engine", "epoll: {error}");
+                    return self.fail(key);
+                }
+            }
             None => self.pending.hold(key, by_tick),
         }
         if by_tick && stream.place.is_none() && self.streams.len() >= CROWD {
