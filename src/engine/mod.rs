@@ -15,6 +15,7 @@ mod call_keys;
 mod call_play;
 mod call_playback;
 mod call_rtp;
+mod calm;
 mod capture;
 mod clock;
 pub mod config;

@@ -1,6 +1,7 @@
 //! One call's stream as its media worker holds it: the session, its socket, what its host waits for.
 
 use super::call::Call;
+use super::calm::Calm;
 use super::capture::MediaTap;
 use super::clock::{self, Stamps};
 use super::receiver::Receiver;
@@ -34,6 +35,7 @@ pub struct Stream {
     pub by_tick: bool,
     ipv6: bool,
     path: Path,
+    pub calm: Calm,
     capture: Option<Box<MediaTap>>,
     stats_due: Option<Time>,
     /// When the host may see the counters next.
@@ -74,6 +76,7 @@ impl Stream {
             path,
             capture: None,
             ipv6,
+            calm: Calm::default(),
             by_tick: false,
             looks: 0,
             place: None,
@@ -124,12 +127,33 @@ impl Stream {
     pub fn hear(&mut self, receiver: &mut Receiver, which: Range<usize>, stamps: Stamps) -> u64 {
         let mut bytes = 0;
         for index in which {
-            if let Some(datagram) = receiver.datagram(index) {
-                bytes += datagram.bytes.len() as u64;
-                self.arrived(stamps.arrival(datagram.stamp), datagram.from, datagram.bytes);
-            }
+            let Some(datagram) = receiver.datagram(index) else { continue };
+            bytes += datagram.bytes.len() as u64;
+            self.arrived(stamps.arrival(datagram.stamp), datagram.from, datagram.bytes);
+            self.calm.heard(stamps.now(), datagram.from, || self.session.destination());
         }
         bytes
+    }
+
+    /// For a stream of a crowd that is about to be read: its socket is connected once nobody else is heard.
+    pub fn calm_down(&mut self, now: Time) {
+        if let (true, Some(fd)) = (self.calm.is_ready(self.session.has_reports()), self.own_socket()) {
+            if let Some(peer) = self.session.destination() {
+                self.calm.connect(now, fd, peer, self.ipv6);
+            }
+        }
+    }
+    /// Whoever was connected listens to everybody again.
+    pub fn look_around(&mut self) {
+        if let Some(fd) = self.own_socket() {
+            self.calm.let_go(fd);
+        }
+    }
+    /// Nothing could be read.
+    pub fn heard_nothing(&mut self, now: Time, error: &std::io::Error) {
+        if error.kind() != std::io::ErrorKind::WouldBlock || self.calm.is_silent(now) {
+            self.look_around();
+        }
     }
     /// One datagram, as it is on the wire.
     pub fn arrived(&mut self, at: Time, from: SocketAddr, bytes: &mut [u8]) {
@@ -202,7 +226,8 @@ impl Stream {
         self.session.packet_bytes().is_some_and(|n| n > NEVER_FRAGMENTED)
     }
     /// After a description: small packets need no room for fragmentation.
-    pub fn described(&self) {
+    pub fn described(&mut self) {
+        self.look_around();
         match self.own_socket() {
             Some(fd) if !self.ipv6 && self.may_need_fragments() => udp::fragment_again(fd),
             Some(fd) if !self.ipv6 => udp::never_fragment(fd),

@@ -157,6 +157,33 @@ pub fn send_to(fd: RawFd, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
+/// As `send_to`, on a connected socket to its peer.
+pub fn send(fd: RawFd, datagram: &[u8]) -> io::Result<()> {
+    // SAFETY: the bytes live until the call returns.
+    let sent = unsafe { libc::send(fd, datagram.as_ptr().cast(), datagram.len(), libc::MSG_NOSIGNAL) };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// From now on only datagrams from there come in. The peer must be of the socket's family (`for_family`).
+pub fn connect(fd: RawFd, peer: SocketAddr) -> io::Result<()> {
+    let (name, size) = to_storage(peer);
+    // SAFETY: the name lives until the call returns.
+    if unsafe { libc::connect(fd, (&name as *const libc::sockaddr_storage).cast(), size) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// From everywhere again, at the address that it was bound to, and at the port if that was named.
+pub fn disconnect(fd: RawFd) {
+    let nobody = libc::sockaddr { sa_family: libc::AF_UNSPEC as libc::sa_family_t, sa_data: [0; 14] };
+    // SAFETY: the name lives until the call returns.
+    unsafe { libc::connect(fd, &nobody, size_of_val(&nobody) as libc::socklen_t) };
+}
+
 fn fill_v4(out: &mut libc::sockaddr_in, v4: SocketAddrV4) {
     out.sin_family = libc::AF_INET as libc::sa_family_t;
     out.sin_port = v4.port().to_be();
@@ -270,6 +297,56 @@ mod tests {
         assert_eq!(unsafe { libc::poll(&mut poll, 1, 5000) }, 1);
         assert_eq!(next_error(socket.as_raw_fd()), Some((Some(gone), libc::ECONNREFUSED)));
         assert_eq!(next_error(socket.as_raw_fd()), None);
+    }
+
+    /// At a port that is named, as those of streams are.
+    fn named(bind: SocketAddr) -> Option<UdpSocket> {
+        (0..20).find_map(|_| {
+            let free = open(bind, 1 << 16).ok()?.local_addr().ok()?.port();
+            open(SocketAddr::new(bind.ip(), free), 1 << 16).ok()
+        })
+    }
+
+    fn next_of(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+        let mut receiver = Receiver::new(4, 64);
+        assert!(readable(socket.as_raw_fd(), 5000));
+        assert_eq!(receiver.receive(socket.as_raw_fd()).unwrap(), 1);
+        let datagram = receiver.datagram(0).unwrap();
+        (datagram.bytes.to_vec(), datagram.from)
+    }
+
+    #[test]
+    fn a_socket_that_was_connected_is_where_it_was_and_hears_everybody_again() {
+        for (bind, peers) in [
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("0.0.0.0:0", "127.0.0.1:0"),
+            ("[::1]:0", "[::1]:0"),
+            ("[::]:0", "[::1]:0"),
+            ("[::]:0", "127.0.0.1:0"),
+        ] {
+            let (bind, peers): (SocketAddr, SocketAddr) = (bind.parse().unwrap(), peers.parse().unwrap());
+            let (Some(socket), Some(peer)) = (named(bind), named(peers)) else { continue };
+            let (other, fd, before) =
+                (named(peers).unwrap(), socket.as_raw_fd(), socket.local_addr().unwrap());
+            let to = SocketAddr::new(peers.ip(), before.port());
+            let (peer_at, other_at) = (peer.local_addr().unwrap(), other.local_addr().unwrap());
+            let wire = for_family(peer_at, bind.is_ipv6());
+            for _ in 0..2 {
+                connect(fd, wire).unwrap();
+                send(fd, b"mine").unwrap();
+                assert_eq!(next_of(&peer), (b"mine".to_vec(), to));
+                // What others send does not even reach it.
+                send_to(other.as_raw_fd(), to, b"lost").unwrap();
+                send_to(peer.as_raw_fd(), to, b"yours").unwrap();
+                assert_eq!(next_of(&socket), (b"yours".to_vec(), peer_at));
+                disconnect(fd);
+                assert_eq!(socket.local_addr().unwrap(), before);
+                send_to(other.as_raw_fd(), to, b"heard").unwrap();
+                assert_eq!(next_of(&socket), (b"heard".to_vec(), other_at));
+                send_to(fd, wire, b"still").unwrap();
+                assert_eq!(next_of(&peer), (b"still".to_vec(), to));
+            }
+        }
     }
 
     #[test]

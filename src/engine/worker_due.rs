@@ -4,12 +4,14 @@
 use super::clock::Stamps;
 use super::counters::Counters;
 use super::receiver::Receiver;
+use super::spread::CROWD;
 use super::stream::Stream;
 use super::thread;
 use super::udp;
 use super::worker_loop::{Worker, BATCH, DATAGRAM_BYTES};
 use crate::util::pool::Pooled;
 use crate::util::{Key, Slab, Time, Wheel};
+use std::io;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::RawFd;
@@ -38,7 +40,8 @@ pub(super) struct Crew {
 struct Letter {
     fd: RawFd,
     key: Key,
-    to: SocketAddr,
+    /// None: the peer that the socket is connected to.
+    to: Option<SocketAddr>,
     which: Range<usize>,
 }
 
@@ -76,7 +79,7 @@ impl Worker {
     fn gather(&mut self, due: &[(Time, Key)], group: Range<usize>) {
         self.crew.members.clear();
         self.crew.receiver.clear();
-        let now = self.stamps.now();
+        let (now, crowd) = (self.stamps.now(), self.streams.len() >= CROWD);
         let mut late = Late::default();
         for n in group {
             let Some((at, key)) = due.get(n).copied() else { break };
@@ -89,10 +92,14 @@ impl Worker {
                 None => self.pending.prefetch(key),
                 Some(fd) => {
                     if let Some(all) = stream.packets_wanted(now) {
+                        if crowd {
+                            stream.calm_down(now);
+                        }
                         let most = if all { BATCH } else { 1 };
-                        let count = self.crew.receiver.receive_more(fd, most).unwrap_or(0);
-                        if count == BATCH {
-                            self.more.push(key);
+                        match self.crew.receiver.receive_more(fd, most) {
+                            Ok(count) if count == BATCH => self.more.push(key),
+                            Ok(_) => {}
+                            Err(error) => stream.heard_nothing(now, &error),
                         }
                     }
                 }
@@ -123,11 +130,11 @@ impl Worker {
                 let heard = stream.hear(receiver, which, stamps);
                 let played = match stream.shared_socket() {
                     None => {
-                        let (fd, ipv6) = (stream.own_socket(), stream.is_ipv6());
+                        let (fd, ipv6, peer) = (stream.own_socket(), stream.is_ipv6(), stream.calm.peer());
                         stream.tick(now, &mut |to, packet| {
                             let (Some(fd), start) = (fd, bytes.len()) else { return };
                             bytes.extend_from_slice(packet);
-                            let to = udp::for_family(to, ipv6);
+                            let to = (peer != Some(to)).then(|| udp::for_family(to, ipv6));
                             letters.push(Letter { fd, key, to, which: start..bytes.len() });
                         })
                     }
@@ -184,7 +191,11 @@ impl Worker {
         let Crew { letters, bytes, .. } = crew;
         for Letter { fd, key, to, which } in letters.drain(..) {
             let Some(packet) = bytes.get(which) else { continue };
-            if udp::send_to(fd, to, packet).is_ok() {
+            let sent = match to {
+                None => udp::send(fd, packet).or_else(|_| resend(streams, key, packet)),
+                Some(to) => udp::send_to(fd, to, packet),
+            };
+            if sent.is_ok() {
                 tally.sent.packets += 1;
                 tally.sent.bytes += packet.len() as u64;
             } else {
@@ -208,6 +219,18 @@ impl Worker {
             }
         }
     }
+}
+
+/// What went wrong may be about an earlier packet, and about the peer only.
+#[cold]
+fn resend(streams: &mut Slab<Pooled<Stream>>, key: Key, packet: &[u8]) -> io::Result<()> {
+    let gone = || io::Error::from(io::ErrorKind::NotConnected);
+    let stream = streams.get_mut(key).ok_or_else(gone)?;
+    stream.look_around();
+    let (Some(fd), Some(to)) = (stream.own_socket(), stream.session.destination()) else {
+        return Err(gone());
+    };
+    udp::send_to(fd, udp::for_family(to, stream.is_ipv6()), packet)
 }
 
 /// As `Worker::prefetch`, for the second pass: of those from `from` to before `to`.

@@ -323,7 +323,14 @@ impl Worker {
 
     fn take_datagrams(&mut self, key: Key) {
         let Some(fd) = self.streams.get(key).and_then(|s| s.own_socket()) else { return };
-        let Ok(count) = self.receiver.receive(fd) else { return };
+        let count = match self.receiver.receive(fd) {
+            Ok(count) => count,
+            Err(error) => {
+                let now = self.stamps.now();
+                self.streams.get_mut(key).into_iter().for_each(|s| s.heard_nothing(now, &error));
+                return;
+            }
+        };
         if count == self.receiver.capacity() {
             self.more.push(key);
         }
@@ -342,6 +349,9 @@ impl Worker {
             return;
         }
         stream.by_tick = by_tick;
+        if stream.session.plays_next().is_none() {
+            stream.look_around();
+        }
         match stream.own_socket() {
             Some(fd) => {
                 let done = match by_tick {

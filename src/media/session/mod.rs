@@ -579,6 +579,10 @@ impl Session {
     pub fn said(&self, now: Time) -> Option<Said> {
         self.side.said_by(self.stream.as_ref()?, now)
     }
+    /// RTCP comes and goes beside the packets.
+    pub fn has_reports(&self) -> bool {
+        self.side.report_at != Time::MAX
+    }
     /// For a report block about the peer.
     pub fn heard(&self) -> Option<Heard> {
         self.stream.as_ref().and_then(|s| s.receive.heard())
