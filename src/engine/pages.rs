@@ -8,7 +8,7 @@ const MADV_COLLAPSE: libc::c_int = 25;
 
 /// From now on many calls have their memory together.
 pub fn use_chunks() {
-    pool::install(Source { map, unmap, join });
+    pool::install(Source { map, unmap, join, scatter, forget });
 }
 
 /// Whole chunks begin at multiples of their size: as much again is asked for, and what is around goes back.
@@ -43,6 +43,25 @@ fn join(chunk: NonNull<u8>) {
     }
 }
 
+/// Pages of the usual size, also where the system is told to make all of them large.
+fn scatter(chunk: NonNull<u8>) {
+    // SAFETY: as above.
+    unsafe { libc::madvise(chunk.as_ptr().cast(), CHUNK, libc::MADV_NOHUGEPAGE) };
+}
+
+/// The system's pages may be larger ones than those of the caller: only what lies in whole ones goes.
+fn forget(from: NonNull<u8>, bytes: usize) {
+    // SAFETY: takes no pointers.
+    let Ok(page) = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) else { return };
+    let Some(before) = from.addr().get().checked_next_multiple_of(page) else { return };
+    let before = before - from.addr().get();
+    let whole = bytes.saturating_sub(before) / page.max(1) * page;
+    if whole > 0 {
+        // SAFETY: whole pages of a mapping of ours, of which nobody wants what is in them.
+        unsafe { libc::madvise(from.as_ptr().wrapping_add(before).cast(), whole, libc::MADV_DONTNEED) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +79,24 @@ mod tests {
             assert!(bytes.iter().all(|b| *b == n as u8 + 1));
         }
         chunks.into_iter().for_each(unmap);
+    }
+
+    #[test]
+    fn pages_that_are_forgotten_are_empty_and_their_neighbours_are_not() {
+        let chunk = map().unwrap();
+        scatter(chunk);
+        // SAFETY: the chunk is ours and has so many bytes.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(chunk.as_ptr(), CHUNK) };
+        bytes.fill(7);
+        let (from, count) = (64 << 10, 128 << 10);
+        // SAFETY: within the chunk.
+        forget(unsafe { chunk.add(from) }, count);
+        assert!(bytes[from..from + count].iter().all(|b| *b == 0));
+        assert!(bytes[..from].iter().chain(&bytes[from + count..]).all(|b| *b == 7));
+        // Half a page is none.
+        // SAFETY: within the chunk.
+        forget(unsafe { chunk.add(512) }, 1024);
+        assert!(bytes[..from].iter().all(|b| *b == 7));
+        unmap(chunk);
     }
 }

@@ -3,7 +3,7 @@
 
 use super::config::ThreadHook;
 use super::thread;
-use crate::util::Time;
+use crate::util::{pool, Time};
 use std::time::Duration;
 
 /// Below so many calls there is nothing worth the search.
@@ -54,6 +54,7 @@ impl Trim {
 /// Hands freed memory back to the system: that of all threads, but for what the others keep for themselves. So each
 /// thread that had to do with the crowd calls it. Takes some milliseconds.
 pub fn give_back(hook: Option<ThreadHook>) {
+    pool::trim();
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
         empty_cache(hook);

@@ -1,14 +1,14 @@
 //! What two sides of a pair of queues share: the words that each of them writes, the near rings behind these in the same
 //! piece of memory, and the segments that a queue has while it holds more than its near ring.
 
-use crate::util::pool::Block;
+use crate::util::pool::{Block, Quarter, QUARTER};
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::{null_mut, NonNull};
 use core::sync::atomic::{fence, AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
-/// Samples of a segment: with its header the largest piece that the C library's fastest lists keep.
-pub(super) const SEGMENT: usize = 508;
+/// Samples of a segment: with its header a quarter of a page.
+pub(super) const SEGMENT: usize = (QUARTER - size_of::<Link>()) / 2;
 pub(super) const LINE_SAMPLES: usize = 32;
 
 /// What one side writes, as the producer of one queue and the consumer of the other. One cache line.
@@ -82,14 +82,13 @@ thread_local! {
 }
 
 impl Segment {
-    fn boxed() -> *mut Segment {
-        let mut segment = Box::<Segment>::new_uninit();
-        let at = segment.as_mut_ptr();
+    fn made() -> *mut Segment {
+        let segment = Quarter::new().into_raw().cast::<Segment>();
         // SAFETY: the memory is ours. The samples need no value.
-        unsafe { (&raw mut (*at).link).write(Link::default()) };
+        unsafe { (&raw mut (*segment).link).write(Link::default()) };
         #[cfg(test)]
         LIVE.set(LIVE.get() + 1);
-        Box::into_raw(segment).cast()
+        segment
     }
     /// # Safety
     /// `segment` is null or one of ours that nobody will touch any more.
@@ -97,8 +96,8 @@ impl Segment {
         if !segment.is_null() {
             #[cfg(test)]
             LIVE.set(LIVE.get() - 1);
-            // SAFETY: it was made by `boxed`.
-            drop(unsafe { Box::from_raw(segment.cast::<MaybeUninit<Segment>>()) });
+            // SAFETY: it was made by `made`.
+            drop(unsafe { Quarter::from_raw(segment.cast()) });
         }
     }
     /// # Safety
@@ -127,7 +126,7 @@ impl List {
     pub fn take(&self) -> *mut Segment {
         let spare = self.spare.swap(null_mut(), Ordering::Acquire);
         if spare.is_null() {
-            return Segment::boxed();
+            return Segment::made();
         }
         // SAFETY: the consumer is done with a spare one and has it here by a release.
         unsafe { (&raw mut (*spare).link).write(Link::default()) };
@@ -192,7 +191,7 @@ impl List {
     }
 }
 
-const _: () = assert!(size_of::<Side>() == 64 && size_of::<Segment>() == 1032);
+const _: () = assert!(size_of::<Side>() == 64 && size_of::<Segment>() == QUARTER);
 
 #[repr(C, align(64))]
 struct Head {

@@ -1,6 +1,8 @@
 use super::*;
 use crate::util::{Rng, SeededRng};
+use core::alloc::Layout;
 use core::cell::RefCell;
+use std::alloc::{alloc, dealloc};
 
 thread_local! {
     /// Chunks that this thread has, and how many were joined.
@@ -24,6 +26,8 @@ const TEST: Source = Source {
         unsafe { dealloc(at.as_ptr(), chunk_layout()) };
     },
     join: |_| MADE.with_borrow_mut(|m| m.1 += 1),
+    scatter: |_| panic!("these stay together"),
+    forget: |_, _| panic!("nor do their pages go one by one"),
 };
 
 fn chunks() -> usize {
@@ -77,29 +81,4 @@ fn a_thousand_equal_blocks_lie_side_by_side() {
 fn without_a_chunk_to_be_had_there_is_no_block() {
     let none = Source { map: || None, ..TEST };
     assert!(Pool::new().take(0, &none).is_none());
-}
-
-#[test]
-fn values_are_dropped_once_when_the_last_reference_goes() {
-    struct Drops<'a>(&'a AtomicUsize);
-    impl Drop for Drops<'_> {
-        fn drop(&mut self) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-    let drops = AtomicUsize::new(0);
-    let counted = Counted::new(Drops(&drops));
-    let again = counted.clone();
-    drop(counted);
-    assert_eq!(drops.load(Ordering::Relaxed), 0);
-    drop(again);
-    assert_eq!(drops.load(Ordering::Relaxed), 1);
-    drop(Pooled::new(Drops(&drops)));
-    assert_eq!(drops.load(Ordering::Relaxed), 2);
-    let kept = Pooled::new(Drops(&drops)).into_inner();
-    assert_eq!(drops.load(Ordering::Relaxed), 2);
-    drop(kept);
-    let mut text = Pooled::new(String::from("voice"));
-    text.push('s');
-    assert_eq!((&**text, text.clone().len()), ("voices", 6));
 }
