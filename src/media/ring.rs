@@ -3,9 +3,10 @@
 //!
 //! An ordinary ring walks through all of its memory however little is in it: two seconds of room cost a call 64 KiB
 //! that are cold in every cache. So a queue is a near ring of a few packets, and a list of segments for what does not fit
-//! in there: each is made when the producer gets to it and goes when it was read, or back to the producer, which goes back
-//! to the near ring as soon as that is free and holds all there is. The near ring begins at its front again whenever the
-//! producer finds it empty. All words that one side of a pair writes lie in one cache line.
+//! in there: each is made when the producer gets to it and goes when it was read, or back to the producer. The producer goes
+//! back to the near ring, when that is free, as soon as that holds all there is, or else at the end of a segment, in the place
+//! of the next one. The near ring begins at its front again whenever the producer finds it empty. All words that one side
+//! of a pair writes lie in one cache line.
 
 use super::ring_memory::{Segment, Shared, Side, HEAD_BYTES, LINE_SAMPLES, OPEN, SEGMENT};
 use crate::util::{prefetch_bytes, prefetch_lines};
@@ -211,7 +212,7 @@ impl RingWriter {
             far = rest;
         }
         if !far.is_empty() {
-            self.put_far(far);
+            self.put_far(far, read);
         }
         self.end.own().written.store(self.word(), Ordering::Release);
     }
@@ -237,13 +238,20 @@ impl RingWriter {
         self.tail = self.tail.wrapping_add(samples.len() as u32);
     }
 
+    /// From where the near ring is full, or in a segment.
     #[cold]
-    fn put_far(&mut self, samples: &[i16]) {
+    fn put_far(&mut self, samples: &[i16], read: u32) {
         let mut left = samples;
         while !left.is_empty() {
             if self.block.is_null() {
                 self.near_to = self.tail;
                 self.next_segment();
+            } else if self.at as usize == SEGMENT && self.is_near_free(read) {
+                self.go_home();
+                let (near, rest) = left.split_at(left.len().min(self.end.room as usize));
+                self.put_near(near, true);
+                left = rest;
+                continue;
             } else if self.at as usize == SEGMENT {
                 self.next_segment();
             }
@@ -270,12 +278,17 @@ impl RingWriter {
     /// The consumer has left the near ring, and that has room for all that waits and so many more.
     #[cold]
     fn is_small(&mut self, count: usize, read: u32) -> bool {
-        if read == self.near_to || !is_behind(self.near_to, read) {
-            return false;
+        self.is_near_free(read) && self.tail.wrapping_sub(read) as usize + count <= self.end.room as usize
+    }
+
+    /// The consumer has left the near ring, and so have we.
+    fn is_near_free(&mut self, read: u32) -> bool {
+        let is_free = read != self.near_to && is_behind(self.near_to, read);
+        if is_free {
+            // So that it stays comparable however long this lasts.
+            self.near_to = read.wrapping_sub(1);
         }
-        // So that it stays comparable however long this lasts.
-        self.near_to = read.wrapping_sub(1);
-        self.tail.wrapping_sub(read) as usize + count <= self.end.room as usize
+        is_free
     }
 
     /// To the near ring.

@@ -154,12 +154,12 @@ impl List {
         let next = unsafe { self.link(block) }.next.load(Ordering::Relaxed);
         let before = match (block.is_null(), next.is_null()) {
             (true, _) => null_mut(),
-            (false, false) => self.spare.swap(block, Ordering::AcqRel),
-            // Back in the near ring: the producer needs no other one soon.
-            (false, true) => {
+            // In the near ring, as is the producer, who needs no other one soon.
+            (false, true) if self.near.closed() == OPEN => {
                 self.drop_spare();
                 block
             }
+            (false, _) => self.spare.swap(block, Ordering::AcqRel),
         };
         // SAFETY: both ends have left it.
         unsafe { Segment::free(before) };
