@@ -92,6 +92,7 @@ fn sources(dir: &Path) -> Vec<PathBuf> {
         "sip_digest",
         "rtp_protocol",
         "sdp",
+        "sdp_negotiate",
         "rtp_packet",
         "payload",
         "telephone_event",

@@ -2253,6 +2253,80 @@ typedef struct {
 } voip_capture_options;
 
 /**
+ * One `m=` line and what holds for it. Begin with `VOIP_SDP_MEDIA_INIT`. Longer texts are cut.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_media).
+     */
+    size_t size;
+    /**
+     * 0: refused or closed.
+     */
+    int32_t port;
+    /**
+     * How many ports, 1 as a rule.
+     */
+    int32_t port_count;
+    /**
+     * A `voip_media_direction`, of the media or else of the session, seen from the describing side.
+     */
+    int32_t direction;
+    /**
+     * A `voip_rtp_protocol`, -1 for one that is not known.
+     */
+    int32_t protocol;
+    /**
+     * Formats in the line.
+     */
+    size_t format_count;
+    /**
+     * Attribute lines of this media.
+     */
+    size_t attribute_count;
+    /**
+     * `audio`, `video`, …
+     */
+    char kind[32];
+    /**
+     * The transport as written, `RTP/AVP`.
+     */
+    char protocol_name[64];
+    /**
+     * The address of `c=` of the media or else of the session, empty without one.
+     */
+    char address[64];
+} voip_sdp_media;
+
+/**
+ * One payload format of a media. Begin with `VOIP_SDP_FORMAT_INIT`. Longer texts are cut.
+ */
+typedef struct {
+    /**
+     * sizeof(voip_sdp_format).
+     */
+    size_t size;
+    int32_t payload_type;
+    /**
+     * Of the RTP timestamp, in Hz.
+     */
+    uint32_t clock_rate;
+    /**
+     * Of the samples, in Hz (G722: 16000).
+     */
+    uint32_t audio_rate;
+    uint32_t channels;
+    /**
+     * Encoding name.
+     */
+    char name[64];
+    /**
+     * The text of `a=fmtp`, empty without one.
+     */
+    char fmtp[256];
+} voip_sdp_format;
+
+/**
  * What this side can do. Begin with `VOIP_SDP_LOCAL_INIT`.
  */
 typedef struct {
@@ -2352,80 +2426,6 @@ typedef struct {
      */
     char fmtp[256];
 } voip_sdp_agreed;
-
-/**
- * One `m=` line and what holds for it. Begin with `VOIP_SDP_MEDIA_INIT`. Longer texts are cut.
- */
-typedef struct {
-    /**
-     * sizeof(voip_sdp_media).
-     */
-    size_t size;
-    /**
-     * 0: refused or closed.
-     */
-    int32_t port;
-    /**
-     * How many ports, 1 as a rule.
-     */
-    int32_t port_count;
-    /**
-     * A `voip_media_direction`, of the media or else of the session, seen from the describing side.
-     */
-    int32_t direction;
-    /**
-     * A `voip_rtp_protocol`, -1 for one that is not known.
-     */
-    int32_t protocol;
-    /**
-     * Formats in the line.
-     */
-    size_t format_count;
-    /**
-     * Attribute lines of this media.
-     */
-    size_t attribute_count;
-    /**
-     * `audio`, `video`, …
-     */
-    char kind[32];
-    /**
-     * The transport as written, `RTP/AVP`.
-     */
-    char protocol_name[64];
-    /**
-     * The address of `c=` of the media or else of the session, empty without one.
-     */
-    char address[64];
-} voip_sdp_media;
-
-/**
- * One payload format of a media. Begin with `VOIP_SDP_FORMAT_INIT`. Longer texts are cut.
- */
-typedef struct {
-    /**
-     * sizeof(voip_sdp_format).
-     */
-    size_t size;
-    int32_t payload_type;
-    /**
-     * Of the RTP timestamp, in Hz.
-     */
-    uint32_t clock_rate;
-    /**
-     * Of the samples, in Hz (G722: 16000).
-     */
-    uint32_t audio_rate;
-    uint32_t channels;
-    /**
-     * Encoding name.
-     */
-    char name[64];
-    /**
-     * The text of `a=fmtp`, empty without one.
-     */
-    char fmtp[256];
-} voip_sdp_format;
 
 /**
  * An RTP packet: a view of parsed bytes, or what is to be written. Begin with `VOIP_RTP_PACKET_INIT`.
@@ -6583,61 +6583,6 @@ voip_status voip_media_direction_from_name(const char *name,
 voip_status voip_sdp_parse(const uint8_t *data, size_t len, voip_sdp **out);
 
 /**
- * Makes an offer of one audio stream (RFC 3264 section 5).
- *
- * @param local what this side can do.
- * @param previous the description that is in force, for an offer within a session; NULL for the first.
- * @param out gets the handle; free it with `voip_sdp_free`.
- *
- * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
- * Callback: yes.
- * Blocks: no.
- * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _HANDLE, _BUSY, _LIMIT.
- * Since: 0.1.0
- */
-voip_status voip_sdp_offer(const voip_sdp_local *local,
-                           voip_sdp *previous,
-                           voip_sdp **out);
-
-/**
- * Answers an offer (RFC 3264 section 6): the codecs in common in the order of the offer; other media are refused.
- *
- * @param offer_sdp the offer.
- * @param local what this side can do.
- * @param agreed gets what was agreed; may be NULL.
- * @param out gets the answer; free it with `voip_sdp_free`.
- *
- * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
- * Callback: yes.
- * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC (nothing in common: 488), _BUSY, _LIMIT.
- * Since: 0.1.0
- */
-voip_status voip_sdp_negotiate(voip_sdp *offer_sdp,
-                               const voip_sdp_local *local,
-                               voip_sdp_agreed *agreed,
-                               voip_sdp **out);
-
-/**
- * Takes the answer to an offer of this side.
- *
- * @param offer_sdp what `voip_sdp_offer` made.
- * @param answer_sdp what came back.
- * @param local what the offer was made of.
- * @param agreed gets what was agreed.
- *
- * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
- * Callback: yes.
- * Blocks: no.
- * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC, _PROTOCOL (it does not fit the offer), _BUSY.
- * Since: 0.1.0
- */
-voip_status voip_sdp_accept_answer(voip_sdp *offer_sdp,
-                                   voip_sdp *answer_sdp,
-                                   const voip_sdp_local *local,
-                                   voip_sdp_agreed *agreed);
-
-/**
  * Frees a description.
  *
  * Thread: any.
@@ -6794,6 +6739,61 @@ voip_status voip_sdp_get_summary(voip_sdp *sdp,
  * Since: 0.1.0
  */
 voip_status voip_sdp_write(voip_sdp *sdp, char *buf, size_t len, size_t *needed);
+
+/**
+ * Makes an offer of one audio stream (RFC 3264 section 5).
+ *
+ * @param local what this side can do.
+ * @param previous the description that is in force, for an offer within a session; NULL for the first.
+ * @param out gets the handle; free it with `voip_sdp_free`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_NULL, _ARGUMENT, _RANGE, _HANDLE, _BUSY, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_offer(const voip_sdp_local *local,
+                           voip_sdp *previous,
+                           voip_sdp **out);
+
+/**
+ * Answers an offer (RFC 3264 section 6): the codecs in common in the order of the offer; other media are refused.
+ *
+ * @param offer_sdp the offer.
+ * @param local what this side can do.
+ * @param agreed gets what was agreed; may be NULL.
+ * @param out gets the answer; free it with `voip_sdp_free`.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC (nothing in common: 488), _BUSY, _LIMIT.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_negotiate(voip_sdp *offer_sdp,
+                               const voip_sdp_local *local,
+                               voip_sdp_agreed *agreed,
+                               voip_sdp **out);
+
+/**
+ * Takes the answer to an offer of this side.
+ *
+ * @param offer_sdp what `voip_sdp_offer` made.
+ * @param answer_sdp what came back.
+ * @param local what the offer was made of.
+ * @param agreed gets what was agreed.
+ *
+ * Thread: any, one at a time per handle (else VOIP_ERR_BUSY).
+ * Callback: yes.
+ * Blocks: no.
+ * Errors: VOIP_ERR_HANDLE, _NULL, _ARGUMENT, _RANGE, _NO_CODEC, _PROTOCOL (it does not fit the offer), _BUSY.
+ * Since: 0.1.0
+ */
+voip_status voip_sdp_accept_answer(voip_sdp *offer_sdp,
+                                   voip_sdp *answer_sdp,
+                                   const voip_sdp_local *local,
+                                   voip_sdp_agreed *agreed);
 
 /**
  * Tells what a datagram on a media port is.

@@ -99,6 +99,6 @@ pub unsafe extern "C" fn voip_media_direction_from_name(
         let Some(found) = Direction::from_name(name) else {
             return Err(Fail::argument(format!("direction \"{name}\" is unknown")));
         };
-        unsafe { strings::write(direction, "direction", super::sdp::direction_number(found)) }
+        unsafe { strings::write(direction, "direction", super::sdp_negotiate::direction_number(found)) }
     })
 }
