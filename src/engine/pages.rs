@@ -1,4 +1,4 @@
-//! Chunks of memory from the system, for [`crate::util::pool`].
+//! Memory from the system, in chunks for [`crate::util::pool`], and back to it.
 
 use crate::util::pool::{self, Source, CHUNK};
 use std::ptr::{null_mut, NonNull};
@@ -8,6 +8,8 @@ const MADV_COLLAPSE: libc::c_int = 25;
 
 /// From now on many calls have their memory together.
 pub fn use_chunks() {
+    // SAFETY: the pool forgets what it has in its chunks and nobody uses.
+    let forget = |from, bytes| unsafe { forget(from, bytes) };
     pool::install(Source { map, unmap, join, scatter, forget });
 }
 
@@ -49,15 +51,19 @@ fn scatter(chunk: NonNull<u8>) {
     unsafe { libc::madvise(chunk.as_ptr().cast(), CHUNK, libc::MADV_NOHUGEPAGE) };
 }
 
-/// The system's pages may be larger ones than those of the caller: only what lies in whole ones goes.
-fn forget(from: NonNull<u8>, bytes: usize) {
+/// So many bytes from there are zero or as they were from now on: as far as they are whole pages the system takes these until
+/// they are touched.
+///
+/// # Safety
+/// They are of the caller's, from a heap or from `map`, and their values do not matter.
+pub unsafe fn forget(from: NonNull<u8>, bytes: usize) {
     // SAFETY: takes no pointers.
     let Ok(page) = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }) else { return };
     let Some(before) = from.addr().get().checked_next_multiple_of(page) else { return };
     let before = before - from.addr().get();
     let whole = bytes.saturating_sub(before) / page.max(1) * page;
     if whole > 0 {
-        // SAFETY: whole pages of a mapping of ours, of which nobody wants what is in them.
+        // SAFETY: whole pages of those; memory without a file stays usable and is zero.
         unsafe { libc::madvise(from.as_ptr().wrapping_add(before).cast(), whole, libc::MADV_DONTNEED) };
     }
 }
@@ -90,12 +96,12 @@ mod tests {
         bytes.fill(7);
         let (from, count) = (64 << 10, 128 << 10);
         // SAFETY: within the chunk.
-        forget(unsafe { chunk.add(from) }, count);
+        unsafe { forget(chunk.add(from), count) };
         assert!(bytes[from..from + count].iter().all(|b| *b == 0));
         assert!(bytes[..from].iter().chain(&bytes[from + count..]).all(|b| *b == 7));
         // Half a page is none.
         // SAFETY: within the chunk.
-        forget(unsafe { chunk.add(512) }, 1024);
+        unsafe { forget(chunk.add(512), 1024) };
         assert!(bytes[..from].iter().all(|b| *b == 7));
         unmap(chunk);
     }

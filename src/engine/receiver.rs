@@ -1,9 +1,11 @@
 //! Batches of datagrams from one socket, with the instant at which the kernel got each.
 
+use super::pages;
 use super::udp::from_storage;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::ptr::NonNull;
 
 /// Room for the kernel's remarks on one datagram: when it came, and how long its segments are.
 const CONTROL_WORDS: usize = 8;
@@ -65,16 +67,12 @@ impl Receiver {
         Receiver { buffers, size, names, _controls: controls, _vectors: vectors, headers, used: count }
     }
 
-    /// Gives back what batches have touched; the last one is forgotten. Made small before it is freed: the C library takes
-    /// the size of a large block that is freed as a measure of what it may keep.
+    /// Gives back what batches have touched; the last one is forgotten. New room would come out of what was just freed, and be
+    /// as large.
     pub fn shrink(&mut self) {
-        let (count, size) = (self.headers.len(), self.size);
-        let mut buffers = std::mem::take(&mut self.buffers);
-        *self = Receiver::default();
-        buffers.truncate(1);
-        buffers.shrink_to_fit();
-        drop(buffers);
-        *self = Receiver::new(count, size);
+        self.clear();
+        // SAFETY: the buffers are ours, and nobody wants what is in them.
+        unsafe { pages::forget(NonNull::from(&mut *self.buffers).cast(), self.buffers.len()) };
     }
 
     pub fn capacity(&self) -> usize {

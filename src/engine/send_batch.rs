@@ -1,10 +1,12 @@
 //! Datagrams that leave one socket together: one system call for many, and one trip through the kernel's stack for a
 //! run of equally long ones to the same place (UDP GSO).
 
+use super::pages;
 use super::udp::to_storage;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::ptr::NonNull;
 
 /// Datagrams and bytes that are collected before they have to go.
 const DATAGRAMS: usize = 64;
@@ -105,6 +107,14 @@ impl SendBatch {
         self.waiting.clear();
         self.bytes.clear();
         flushed
+    }
+
+    /// Gives back what full batches have touched.
+    pub fn shrink(&mut self) {
+        if let (true, Some(room)) = (self.bytes.is_empty(), NonNull::new(self.bytes.as_mut_ptr())) {
+            // SAFETY: the room of a vector without elements.
+            unsafe { pages::forget(room, self.bytes.capacity()) };
+        }
     }
 
     fn run(&self, index: usize) -> usize {

@@ -88,6 +88,12 @@ impl SharedSocket {
             _ => {}
         }
     }
+    /// Gives back what a crowd of streams needed.
+    pub fn shrink(&mut self) {
+        self.demux.shrink();
+        self.early = VecDeque::new();
+        self.batch.shrink();
+    }
     pub fn remove(&mut self, key: Key) {
         self.demux.remove(key.to_u64());
     }

@@ -56,6 +56,11 @@ impl Crew {
             ..Crew::default()
         }
     }
+    /// Gives back what large groups needed.
+    pub fn shrink(&mut self) {
+        self.due = Vec::new();
+        self.receiver.shrink();
+    }
 }
 
 impl Worker {

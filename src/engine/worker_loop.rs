@@ -255,7 +255,7 @@ impl Worker {
                 Some(key) => self.close(*key),
                 None => self.report_always(Report::Closed { call }),
             },
-            ToWorker::Trim => trim::give_back(self.link.hook.clone()),
+            ToWorker::Trim => self.give_back(),
             ToWorker::Quit => self.quit = true,
         }
     }
@@ -465,6 +465,16 @@ impl Worker {
         if self.streams.is_empty() {
             self.shrink();
         }
+    }
+
+    /// A crowd has gone, and with it most of what this thread needs.
+    fn give_back(&mut self) {
+        if self.streams.is_empty() {
+            self.receiver.shrink();
+            self.shared.shrink();
+            self.crew.shrink();
+        }
+        trim::give_back(self.link.hook.clone());
     }
 
     /// Gives back the room that many streams needed.

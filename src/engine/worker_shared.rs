@@ -49,6 +49,12 @@ impl SharedSockets {
             socket.allow_fragments();
         }
     }
+    /// Gives back what a crowd of streams needed.
+    pub fn shrink(&mut self) {
+        self.sockets.iter_mut().for_each(SharedSocket::shrink);
+        self.receiver.shrink();
+        self.routed = Vec::new();
+    }
     pub fn get_mut(&mut self, index: usize) -> Option<&mut SharedSocket> {
         self.sockets.get_mut(index)
     }

@@ -106,6 +106,7 @@ impl Wheel {
     pub fn shrink(&mut self) {
         self.spare = Vec::new();
         self.far.shrink_to_fit();
+        self.slots.iter_mut().filter(|slot| slot.is_empty()).for_each(|slot| *slot = Vec::new());
     }
 
     pub fn len(&self) -> usize {

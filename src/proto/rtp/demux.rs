@@ -112,6 +112,14 @@ impl Demux {
         self.take(key).is_some()
     }
 
+    /// Gives back the room that many entries needed.
+    pub fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+        self.by_pair.shrink_to_fit();
+        self.by_address.shrink_to_fit();
+        self.by_ssrc.shrink_to_fit();
+    }
+
     /// Whose datagram from `from` with the sender's `ssrc` it is; learns what is new.
     pub fn route(&mut self, from: SocketAddr, ssrc: Option<u32>) -> Route {
         let from = canonical(from);
@@ -381,6 +389,17 @@ mod tests {
         assert!(d.by_ssrc.is_empty() && d.wildcards.is_empty());
         d.set_remote(1, Some(at(10)));
         assert_eq!(d.route(at(10), Some(1)), Unknown);
+    }
+
+    #[test]
+    fn a_table_that_many_have_left_shrinks_around_those_that_stay() {
+        let mut d = table(5000);
+        (0..5000u16).for_each(|n| assert!(d.insert(u64::from(n), Some(at(n)), Some(u32::from(n)))));
+        (1..5000).for_each(|key| assert!(d.remove(key)));
+        d.shrink();
+        assert!(d.entries.capacity() < 8 && d.by_pair.capacity() < 8);
+        assert!(d.by_address.capacity() < 8 && d.by_ssrc.capacity() < 8);
+        assert_eq!(d.route(at(0), Some(0)), Known(0));
     }
 
     /// The rules read off a list.
