@@ -19,7 +19,7 @@ use std::time::Duration;
 /// The host sees counters that are at most so old.
 const STATS_EVERY: Duration = Duration::from_millis(100);
 /// Every so many reads by ticks take all that came.
-const THOROUGH: u32 = 4;
+const THOROUGH: u32 = 16;
 /// Every IPv4 path carries so much whole (RFC 791: 576 octets with headers).
 const NEVER_FRAGMENTED: usize = 512;
 
