@@ -8,6 +8,7 @@ from house import Failure, Skip
 MIDDLE = 1000
 LADDER = [10, 30, 100, 300]
 FRAME_CHECKS = ("broken", "foreign", "lost")
+SETTLE = 3  # s: what the library learns of a call in its first seconds, its cost later rests on
 SPOILT = 0.02  # of the frames: a machine that does other things stalls a run now and then, and concealment follows
 
 
@@ -35,7 +36,7 @@ def row(house, name, host=(), shared=0, most_ratio=None, peers=(), cheaper_than=
 def near_the_end(house, name, host, cost):
     """80 % of what one core holds: delivered, send instants, and the maximum that follows from the cost there."""
     count = int(0.8 / (cost * 50 / 1e6) / 100) * 100
-    runs = house.repeat(lambda: house.calls(count, host, window=4, settle=2))
+    runs = house.repeat(lambda: house.calls(count, host, window=4, settle=SETTLE))
     house.add(f"calls that a core holds, {name}", [count / r["core"] for r in runs], "calls", *same_floor(house, name))
     house.add(f"{count} calls (80 %): delivered", [min(r["delivered"], delivered_in(r)) for r in runs], "%", least=99.999)
     for what, key, most in (("p50", "interval_p50_ms", 0.2), ("p99", "interval_p99_ms", 1), ("max", "interval_max_ms", None)):
@@ -68,7 +69,7 @@ def steady(house, count, host, tries=3):
     """A run in which both ends heard the other; a busy machine may spoil some, which is said."""
     for left in reversed(range(tries)):
         try:
-            return checked(house.calls(count, host), f"{count} calls")
+            return checked(house.calls(count, host, settle=SETTLE), f"{count} calls")
         except Failure as why:
             if not left:
                 raise
