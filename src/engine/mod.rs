@@ -53,6 +53,7 @@ mod rtp_shared;
 mod send_batch;
 mod shared_socket;
 mod signal;
+mod socket_name;
 mod spread;
 mod stream;
 pub mod stun_query;

@@ -2,11 +2,11 @@
 //! run of equally long ones to the same place (UDP GSO).
 
 use super::pages;
-use super::udp::to_storage;
+use super::socket_name::SocketName;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::ptr::NonNull;
+use std::ptr::{null_mut, NonNull};
 
 /// Datagrams and bytes that are collected before they have to go.
 const DATAGRAMS: usize = 64;
@@ -21,20 +21,27 @@ struct Waiting {
     len: usize,
 }
 
+/// What a header points to.
+#[derive(Clone, Copy)]
+struct Part {
+    name: SocketName,
+    vector: libc::iovec,
+    control: [u64; 3],
+}
+
 /// Room for one batch, made once.
 pub struct SendBatch {
     bytes: Vec<u8>,
     waiting: Vec<Waiting>,
-    names: Vec<(libc::sockaddr_storage, libc::socklen_t)>,
-    vectors: Vec<libc::iovec>,
-    controls: Vec<[u64; 3]>,
-    headers: Vec<libc::mmsghdr>,
-    /// How many of `waiting` each header carries.
-    runs: Vec<usize>,
+    /// For each header, which points there for good.
+    parts: Box<[Part]>,
+    headers: Box<[libc::mmsghdr]>,
+    /// How many of `waiting` each header carries that is laid out.
+    runs: Vec<u8>,
     segments: bool,
 }
 
-// SAFETY: the pointers in `vectors` and `headers` are only followed within `flush`, which writes them anew.
+// SAFETY: the headers point into `parts`, which never moves, and those to `bytes` only within `flush`, which writes them anew.
 unsafe impl Send for SendBatch {}
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -46,16 +53,19 @@ pub struct Flushed {
 
 impl Default for SendBatch {
     fn default() -> SendBatch {
-        SendBatch {
-            bytes: Vec::with_capacity(BYTES),
-            waiting: Vec::with_capacity(DATAGRAMS),
-            names: Vec::with_capacity(DATAGRAMS),
-            vectors: Vec::with_capacity(DATAGRAMS),
-            controls: Vec::with_capacity(DATAGRAMS),
-            headers: Vec::with_capacity(DATAGRAMS),
-            runs: Vec::with_capacity(DATAGRAMS),
-            segments: true,
+        let vector = libc::iovec { iov_base: null_mut(), iov_len: 0 };
+        let part = Part { name: SocketName::empty(), vector, control: [0; 3] };
+        // SAFETY: plain C data for which zeros are valid.
+        let header: libc::mmsghdr = unsafe { std::mem::zeroed() };
+        let mut parts = vec![part; DATAGRAMS].into_boxed_slice();
+        let mut headers = vec![header; DATAGRAMS].into_boxed_slice();
+        for (part, header) in parts.iter_mut().zip(&mut headers) {
+            header.msg_hdr.msg_name = part.name.as_mut_ptr();
+            header.msg_hdr.msg_iov = &raw mut part.vector;
+            header.msg_hdr.msg_iovlen = 1;
         }
+        let (bytes, waiting) = (Vec::with_capacity(BYTES), Vec::with_capacity(DATAGRAMS));
+        SendBatch { bytes, waiting, parts, headers, runs: Vec::with_capacity(DATAGRAMS), segments: true }
     }
 }
 
@@ -79,16 +89,15 @@ impl SendBatch {
         let mut flushed = Flushed::default();
         self.lay_out();
         let (mut next, mut first) = (0, 0);
-        while next < self.headers.len() {
+        while next < self.runs.len() {
             match self.send_from(fd, next) {
                 Ok(sent) => {
-                    for run in self.runs.iter().skip(next).take(sent) {
-                        let parts = self.waiting.iter().skip(first).take(*run);
-                        flushed.bytes += parts.map(|w| w.len as u64).sum::<u64>();
-                        flushed.packets += *run as u64;
-                        first += run;
-                    }
-                    next += sent;
+                    let runs = self.runs.iter().skip(next).take(sent);
+                    let packets = runs.map(|run| usize::from(*run)).sum();
+                    let gone = self.waiting.iter().skip(first).take(packets);
+                    flushed.bytes += gone.map(|w| w.len as u64).sum::<u64>();
+                    flushed.packets += packets as u64;
+                    (next, first) = (next + sent, first + packets);
                 }
                 Err(error) if self.segments && cannot_segment(&error) && self.run(next) > 1 => {
                     // This way out can't: from now on each goes by itself.
@@ -118,76 +127,59 @@ impl SendBatch {
     }
 
     fn run(&self, index: usize) -> usize {
-        self.runs.get(index).copied().unwrap_or(1)
-    }
-
-    /// How many from `at` on go to the same place, equally long but for the last one.
-    fn run_at(&self, at: usize) -> usize {
-        let Some(first) = self.waiting.get(at).filter(|_| self.segments) else { return 1 };
-        let most = RUN.min(RUN_BYTES / first.len.max(1)).max(1);
-        let mut count = 1;
-        for other in self.waiting.iter().skip(at + 1).take(most - 1) {
-            if other.to != first.to || other.len > first.len {
-                break;
-            }
-            count += 1;
-            if other.len < first.len {
-                break;
-            }
-        }
-        count
+        self.runs.get(index).map_or(1, |run| usize::from(*run))
     }
 
     fn lay_out(&mut self) {
-        self.names.clear();
-        self.vectors.clear();
-        self.controls.clear();
-        self.headers.clear();
         self.runs.clear();
-        let mut at = 0;
-        while at < self.waiting.len() {
-            let count = self.run_at(at);
-            self.lay_out_run(at, count);
-            at += count;
+        let mut rest = self.waiting.as_slice();
+        for (part, header) in self.parts.iter_mut().zip(&mut self.headers) {
+            let Some(first) = rest.first() else { return };
+            let count = if self.segments { run_length(first, rest) } else { 1 };
+            let (run, later) = rest.split_at(count);
+            part.name.set(first.to);
+            part.vector.iov_base = self.bytes.as_ptr().wrapping_add(first.start) as *mut _;
+            part.vector.iov_len = run.iter().map(|w| w.len).sum();
+            let header = &mut header.msg_hdr;
+            header.msg_namelen = part.name.len();
+            if count > 1 {
+                part.control = segment_remark(first.len as u16);
+                header.msg_control = part.control.as_mut_ptr().cast();
+                header.msg_controllen = size_of_val(&part.control) as _;
+            } else {
+                (header.msg_control, header.msg_controllen) = (null_mut(), 0);
+            }
+            self.runs.push(count as u8);
+            rest = later;
         }
-    }
-
-    fn lay_out_run(&mut self, at: usize, count: usize) {
-        let run = || self.waiting.iter().skip(at).take(count);
-        let Some(first) = self.waiting.get(at) else { return };
-        let total: usize = run().map(|w| w.len).sum();
-        let Some(bytes) = self.bytes.get(first.start..first.start + total) else { return };
-        let vector = libc::iovec { iov_base: bytes.as_ptr() as *mut _, iov_len: total };
-        let segment = first.len as u16;
-        self.names.push(to_storage(first.to));
-        self.vectors.push(vector);
-        self.controls.push(segment_remark(segment));
-        self.runs.push(count);
-        // SAFETY: plain C data for which zeros are valid.
-        self.headers.push(unsafe { std::mem::zeroed() });
     }
 
     fn send_from(&mut self, fd: RawFd, next: usize) -> io::Result<usize> {
-        let parts = self.names.iter_mut().zip(&mut self.vectors).zip(&mut self.controls).zip(&self.runs);
-        for ((((name, vector), control), run), header) in parts.zip(&mut self.headers) {
-            header.msg_hdr.msg_name = (&mut name.0 as *mut libc::sockaddr_storage).cast();
-            header.msg_hdr.msg_namelen = name.1;
-            header.msg_hdr.msg_iov = vector;
-            header.msg_hdr.msg_iovlen = 1;
-            if *run > 1 {
-                header.msg_hdr.msg_control = control.as_mut_ptr().cast();
-                header.msg_hdr.msg_controllen = size_of_val(control) as _;
-            }
-        }
-        let Some(rest) = self.headers.get_mut(next..) else { return Ok(0) };
+        let Some(rest) = self.headers.get_mut(next..self.runs.len()) else { return Ok(0) };
         let flags = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-        // SAFETY: the headers point into `names`, `vectors`, `controls` and `bytes`, which outlive the call.
+        // SAFETY: the headers point into `parts` and these into `bytes`, which outlive the call.
         let n = unsafe { libc::sendmmsg(fd, rest.as_mut_ptr(), rest.len() as u32, flags as _) };
         match usize::try_from(n) {
             Ok(n) if n > 0 => Ok(n),
             _ => Err(io::Error::last_os_error()),
         }
     }
+}
+
+/// How many at the beginning of `all` go where the first goes, equally long but for the last one.
+fn run_length(first: &Waiting, all: &[Waiting]) -> usize {
+    let most = RUN.min(RUN_BYTES / first.len.max(1)).max(1);
+    let mut count = 1;
+    for other in all.iter().take(most).skip(1) {
+        if other.to != first.to || other.len > first.len {
+            break;
+        }
+        count += 1;
+        if other.len < first.len {
+            break;
+        }
+    }
+    count
 }
 
 /// No offload on the way out (EIO), a kernel before 4.18 (EINVAL), or a path with a smaller MTU than a segment.

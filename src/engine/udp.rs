@@ -1,8 +1,9 @@
 //! UDP sockets: opening with the options we want, batches in and out, ICMP errors, the route to a peer.
 
+use super::socket_name::SocketName;
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsRawFd, RawFd};
 use std::sync::OnceLock;
 
@@ -107,50 +108,12 @@ pub fn for_family(to: SocketAddr, ipv6: bool) -> SocketAddr {
     }
 }
 
-pub(super) fn to_storage(address: SocketAddr) -> (libc::sockaddr_storage, libc::socklen_t) {
-    // SAFETY: plain C data for which zeros are valid.
-    let mut storage: libc::sockaddr_storage = unsafe { std::mem::zeroed() };
-    let at = &mut storage as *mut libc::sockaddr_storage;
-    let len = match address {
-        SocketAddr::V4(v4) => {
-            // SAFETY: the storage is large enough and aligned for every address family.
-            let out = unsafe { &mut *at.cast::<libc::sockaddr_in>() };
-            fill_v4(out, v4);
-            size_of::<libc::sockaddr_in>()
-        }
-        SocketAddr::V6(v6) => {
-            // SAFETY: as above.
-            let out = unsafe { &mut *at.cast::<libc::sockaddr_in6>() };
-            out.sin6_family = libc::AF_INET6 as libc::sa_family_t;
-            out.sin6_port = v6.port().to_be();
-            out.sin6_addr.s6_addr = v6.ip().octets();
-            out.sin6_scope_id = v6.scope_id();
-            size_of::<libc::sockaddr_in6>()
-        }
-    };
-    (storage, len as libc::socklen_t)
-}
-
 /// One datagram, without waiting. The destination must be of the socket's family (`for_family`).
 pub fn send_to(fd: RawFd, to: SocketAddr, datagram: &[u8]) -> io::Result<()> {
-    let flags = libc::MSG_NOSIGNAL;
-    let (data, len) = (datagram.as_ptr().cast(), datagram.len());
-    let sent = match to {
-        SocketAddr::V4(v4) => {
-            // SAFETY: plain C data for which zeros are valid.
-            let mut name: libc::sockaddr_in = unsafe { std::mem::zeroed() };
-            fill_v4(&mut name, v4);
-            let (name, size) = ((&name as *const libc::sockaddr_in).cast(), size_of_val(&name) as _);
-            // SAFETY: the bytes and the name live until the call returns.
-            unsafe { libc::sendto(fd, data, len, flags, name, size) }
-        }
-        SocketAddr::V6(_) => {
-            let (name, size) = to_storage(to);
-            let name = (&name as *const libc::sockaddr_storage).cast();
-            // SAFETY: as above.
-            unsafe { libc::sendto(fd, data, len, flags, name, size) }
-        }
-    };
+    let (data, name) = (datagram.as_ptr().cast(), SocketName::new(to));
+    // SAFETY: the bytes and the name live until the call returns.
+    let sent =
+        unsafe { libc::sendto(fd, data, datagram.len(), libc::MSG_NOSIGNAL, name.as_ptr(), name.len()) };
     if sent < 0 {
         return Err(io::Error::last_os_error());
     }
@@ -169,9 +132,9 @@ pub fn send(fd: RawFd, datagram: &[u8]) -> io::Result<()> {
 
 /// From now on only datagrams from there come in. The peer must be of the socket's family (`for_family`).
 pub fn connect(fd: RawFd, peer: SocketAddr) -> io::Result<()> {
-    let (name, size) = to_storage(peer);
+    let name = SocketName::new(peer);
     // SAFETY: the name lives until the call returns.
-    if unsafe { libc::connect(fd, (&name as *const libc::sockaddr_storage).cast(), size) } < 0 {
+    if unsafe { libc::connect(fd, name.as_ptr(), name.len()) } < 0 {
         return Err(io::Error::last_os_error());
     }
     Ok(())
@@ -184,26 +147,20 @@ pub fn disconnect(fd: RawFd) {
     unsafe { libc::connect(fd, &nobody, size_of_val(&nobody) as libc::socklen_t) };
 }
 
-fn fill_v4(out: &mut libc::sockaddr_in, v4: SocketAddrV4) {
-    out.sin_family = libc::AF_INET as libc::sa_family_t;
-    out.sin_port = v4.port().to_be();
-    out.sin_addr.s_addr = u32::from(*v4.ip()).to_be();
-}
-
 /// Sends datagrams in order with as few system calls as possible; answers how many left and what stopped the rest.
 /// The destinations must be of the socket's family (`for_family`).
 pub fn send_batch<B: AsRef<[u8]>>(fd: RawFd, datagrams: &[(SocketAddr, B)]) -> (usize, Option<io::Error>) {
-    let mut names: Vec<_> = datagrams.iter().map(|(to, _)| to_storage(*to)).collect();
+    let mut names: Vec<_> = datagrams.iter().map(|(to, _)| SocketName::new(*to)).collect();
     let mut vectors: Vec<libc::iovec> = datagrams
         .iter()
         .map(|(_, b)| libc::iovec { iov_base: b.as_ref().as_ptr() as *mut _, iov_len: b.as_ref().len() })
         .collect();
     let mut headers: Vec<libc::mmsghdr> = Vec::with_capacity(datagrams.len());
-    for ((name, len), vector) in names.iter_mut().zip(&mut vectors) {
+    for (name, vector) in names.iter_mut().zip(&mut vectors) {
         // SAFETY: plain C data for which zeros are valid.
         let mut header: libc::mmsghdr = unsafe { std::mem::zeroed() };
-        header.msg_hdr.msg_name = (name as *mut libc::sockaddr_storage).cast();
-        header.msg_hdr.msg_namelen = *len;
+        header.msg_hdr.msg_namelen = name.len();
+        header.msg_hdr.msg_name = name.as_mut_ptr();
         header.msg_hdr.msg_iov = vector;
         header.msg_hdr.msg_iovlen = 1;
         headers.push(header);

@@ -12,13 +12,13 @@
 //! What is ambiguous is nobody's. Without an SSRC only an address that one entry has decides, and nothing is learned.
 //! A known datagram costs one look-up and allocates nothing; the tables hold at most `limit` entries and forget all
 //! of an entry when it goes. Strangers choose addresses and SSRCs, so the hash is keyed with what the caller's
-//! random source gave.
+//! random source gave ([`Keyed`]).
 
 use super::classify::{classify, PacketKind};
-use crate::util::Rng;
-use core::hash::{BuildHasher, Hash, Hasher};
+use super::keyed::Keyed;
+use crate::util::{IdMap, Rng};
+use core::hash::{Hash, Hasher};
 use core::net::{IpAddr, SocketAddr};
-use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeMap, HashMap};
 
 /// Whose datagram it is.
@@ -45,13 +45,34 @@ pub fn sender_ssrc(datagram: &[u8]) -> Option<u32> {
 
 pub struct Demux {
     limit: usize,
-    entries: HashMap<u64, Entry, Keyed>,
-    by_pair: HashMap<(SocketAddr, u32), Sole, Keyed>,
-    by_address: HashMap<SocketAddr, Group, Keyed>,
+    entries: IdMap<u64, Entry>,
+    by_pair: HashMap<(Place, u32), Sole, Keyed>,
+    by_address: HashMap<Place, Group, Keyed>,
     by_ssrc: HashMap<u32, Group, Keyed>,
     /// Entries that know nothing of their peer, the oldest first.
     wildcards: BTreeMap<u64, u64>,
     next_age: u64,
+}
+
+/// Where a peer is, in the one spelling.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Place(SocketAddr);
+
+impl Hash for Place {
+    /// In words below 2^56; what the first one is tells how many come.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        match self.0 {
+            SocketAddr::V4(v4) => {
+                let ip = u64::from(u32::from(*v4.ip()));
+                state.write_u64(1 << 48 | ip << 16 | u64::from(v4.port()));
+            }
+            SocketAddr::V6(v6) => {
+                let ip = u128::from(*v6.ip());
+                state.write_u64(u64::from(v6.scope_id()) << 16 | u64::from(v6.port()));
+                [96, 64, 32, 0].into_iter().for_each(|shift| state.write_u32((ip >> shift) as u32));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -67,9 +88,9 @@ impl Demux {
         let keyed = Keyed::new(rng);
         Demux {
             limit,
-            entries: HashMap::with_hasher(keyed.clone()),
-            by_pair: HashMap::with_hasher(keyed.clone()),
-            by_address: HashMap::with_hasher(keyed.clone()),
+            entries: IdMap::default(),
+            by_pair: HashMap::with_hasher(keyed),
+            by_address: HashMap::with_hasher(keyed),
             by_ssrc: HashMap::with_hasher(keyed),
             wildcards: BTreeMap::new(),
             next_age: 0,
@@ -124,7 +145,7 @@ impl Demux {
     pub fn route(&mut self, from: SocketAddr, ssrc: Option<u32>) -> Route {
         let from = canonical(from);
         let Some(ssrc) = ssrc else { return self.route_by_address(from) };
-        if let Some(pair) = self.by_pair.get(&(from, ssrc)) {
+        if let Some(pair) = self.by_pair.get(&(Place(from), ssrc)) {
             return pair.key().map_or(Route::Unknown, Route::Known);
         }
         let Some(key) = self.learner(from, ssrc) else { return Route::Unknown };
@@ -133,7 +154,7 @@ impl Demux {
     }
 
     fn route_by_address(&self, from: SocketAddr) -> Route {
-        let sole = self.by_address.get(&from).and_then(|g| g.all.key());
+        let sole = self.by_address.get(&Place(from)).and_then(|g| g.all.key());
         sole.map_or(Route::Unknown, Route::Known)
     }
 
@@ -143,7 +164,7 @@ impl Demux {
         if let Some(key) = same_ssrc.and_then(|g| g.open.key()) {
             return Some(key);
         }
-        if let Some(group) = self.by_address.get(&from) {
+        if let Some(group) = self.by_address.get(&Place(from)) {
             return group.all.key().or(group.open.key());
         }
         match same_ssrc {
@@ -162,13 +183,13 @@ impl Demux {
     fn put(&mut self, key: u64, entry: Entry) {
         let Entry { remote, ssrc, age } = entry;
         if let Some(remote) = remote {
-            self.by_address.entry(remote).or_default().add(key, ssrc.is_none());
+            self.by_address.entry(Place(remote)).or_default().add(key, ssrc.is_none());
         }
         if let Some(ssrc) = ssrc {
             self.by_ssrc.entry(ssrc).or_default().add(key, remote.is_none());
         }
         match (remote, ssrc) {
-            (Some(remote), Some(ssrc)) => self.by_pair.entry((remote, ssrc)).or_default().add(key),
+            (Some(remote), Some(ssrc)) => self.by_pair.entry((Place(remote), ssrc)).or_default().add(key),
             (None, None) => drop(self.wildcards.insert(age, key)),
             _ => {}
         }
@@ -179,13 +200,15 @@ impl Demux {
         let entry = self.entries.remove(&key)?;
         let Entry { remote, ssrc, age } = entry;
         if let Some(remote) = remote {
-            edit_or_forget(&mut self.by_address, remote, |g| g.leave(key, ssrc.is_none()));
+            edit_or_forget(&mut self.by_address, Place(remote), |g| g.leave(key, ssrc.is_none()));
         }
         if let Some(ssrc) = ssrc {
             edit_or_forget(&mut self.by_ssrc, ssrc, |g| g.leave(key, remote.is_none()));
         }
         match (remote, ssrc) {
-            (Some(remote), Some(ssrc)) => edit_or_forget(&mut self.by_pair, (remote, ssrc), |s| s.leave(key)),
+            (Some(remote), Some(ssrc)) => {
+                edit_or_forget(&mut self.by_pair, (Place(remote), ssrc), |s| s.leave(key))
+            }
             (None, None) => drop(self.wildcards.remove(&age)),
             _ => {}
         }
@@ -262,26 +285,6 @@ fn canonical(address: SocketAddr) -> SocketAddr {
             }
         },
         v4 => v4,
-    }
-}
-
-/// SipHash that has taken in a secret before the key.
-#[derive(Clone)]
-struct Keyed(DefaultHasher);
-
-impl Keyed {
-    fn new(rng: &mut dyn Rng) -> Keyed {
-        let mut hasher = DefaultHasher::new();
-        hasher.write_u64(rng.next_u64());
-        hasher.write_u64(rng.next_u64());
-        Keyed(hasher)
-    }
-}
-
-impl BuildHasher for Keyed {
-    type Hasher = DefaultHasher;
-    fn build_hasher(&self) -> DefaultHasher {
-        self.0.clone()
     }
 }
 

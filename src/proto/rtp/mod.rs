@@ -7,6 +7,7 @@
 pub mod classify;
 pub mod demux;
 pub mod extension;
+mod keyed;
 pub mod packet;
 pub mod payload;
 pub mod sequence;
