@@ -30,7 +30,7 @@ pub struct Stamps {
 }
 
 /// A stamp that is older was taken by a wall clock that has been set since.
-const OLDEST_STAMP: std::time::Duration = std::time::Duration::from_millis(500);
+const OLDEST_STAMP_NS: u64 = 500_000_000;
 
 impl Stamps {
     /// Good for stamps until about now.
@@ -49,11 +49,9 @@ impl Stamps {
     }
     /// When it came; without a stamp or with one that can't be, now.
     pub fn arrival(&self, stamp: Option<u64>) -> Time {
-        let age = stamp.and_then(|s| self.wall_ns.checked_sub(s)).map(std::time::Duration::from_nanos);
-        match age {
-            Some(age) if age <= OLDEST_STAMP => self.now - age,
-            _ => self.now,
-        }
+        let age =
+            stamp.and_then(|stamp| self.wall_ns.checked_sub(stamp)).filter(|age| *age <= OLDEST_STAMP_NS);
+        Time::from_nanos(self.now.as_nanos().saturating_sub(age.unwrap_or(0)))
     }
 }
 
