@@ -20,6 +20,18 @@ const GOLDEN: u32 = 0x9e37_79b9;
 pub const CROWD: usize = 24;
 /// From so many streams on a stream plays and sends at once: its memory is looked at once an interval, not twice.
 pub const THRONG: usize = 256;
+/// From so many streams on there are enough in each slot.
+const PLENTY: usize = 1536;
+
+/// How many slots a wake-up takes together: for the few streams of one, a throng's worker would wake up too often, and its
+/// processor would have forgotten what it needs for a stream each time.
+pub fn slots_a_turn(streams: usize) -> u32 {
+    if (THRONG..PLENTY).contains(&streams) {
+        2
+    } else {
+        1
+    }
+}
 
 #[derive(Debug)]
 pub struct Spread {
@@ -70,6 +82,11 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_throng_takes_two_slots_at_once_until_each_has_enough_streams() {
+        assert_eq!([1, THRONG - 1, THRONG, PLENTY - 1, PLENTY, 5000].map(slots_a_turn), [1, 1, 2, 2, 1, 1]);
+    }
 
     #[test]
     fn a_thousand_streams_of_one_instant_are_spread_over_half_the_interval() {

@@ -4,7 +4,7 @@
 use super::clock::Stamps;
 use super::counters::Counters;
 use super::receiver::Receiver;
-use super::spread::CROWD;
+use super::spread::{slots_a_turn, CROWD};
 use super::stream::Stream;
 use super::thread;
 use super::udp;
@@ -85,7 +85,7 @@ impl Worker {
         self.crew.members.clear();
         self.crew.receiver.clear();
         let (now, crowd) = (self.stamps.now(), self.streams.len() >= CROWD);
-        let mut late = Late::default();
+        let mut late = Late { together: slots_a_turn(self.streams.len()), ..Late::default() };
         for n in group {
             let Some((at, key)) = due.get(n).copied() else { break };
             self.prefetch(due, n);
@@ -250,13 +250,15 @@ fn prefetch(streams: &Slab<Pooled<Stream>>, members: &[(Key, Range<usize>)], fro
 /// How late streams were run. Those of a slot are equally late, and counted together.
 #[derive(Default)]
 struct Late {
+    /// Slots that are taken together.
+    together: u32,
     us: u64,
     streams: u64,
 }
 
 impl Late {
     fn note(&mut self, now: Time, at: Time, counters: &Counters) {
-        let us = now.as_nanos().saturating_sub(Wheel::fires_at(at).as_nanos()) / 1000;
+        let us = now.as_nanos().saturating_sub(Wheel::fires_at(at, self.together).as_nanos()) / 1000;
         if us != self.us {
             self.tell(counters);
             self.us = us;

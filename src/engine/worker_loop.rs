@@ -1,9 +1,9 @@
 //! The batch machine of a media worker: it owns its streams and their sockets and runs them by absolute deadlines.
 //!
 //! One wake-up takes commands, reads what came, runs every session that is due and sends. Deadlines fire in slots of
-//! half a millisecond ([`crate::util::Wheel`]). A worker with few streams also wakes up for each packet; with many it
-//! looks at its sockets once a slot, so that the cost of a wake-up is shared. In steady state nothing here allocates,
-//! logs, or takes a lock that a host could hold.
+//! half a millisecond ([`crate::util::Wheel`]), in a throng two at once. A worker with few streams also wakes up for each
+//! packet; with many it looks at its sockets once a slot, so that the cost of a wake-up is shared. In steady state nothing
+//! here allocates, logs, or takes a lock that a host could hold.
 
 use super::breath::Breath;
 use super::clock::{self, Stamps};
@@ -14,7 +14,7 @@ use super::fd::Wake;
 use super::link::Link;
 use super::pending::Pending;
 use super::receiver::Receiver;
-use super::spread::{Spread, CROWD, THRONG};
+use super::spread::{self, Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
 use super::trim;
@@ -157,7 +157,8 @@ impl Worker {
         if !self.more.is_empty() || !self.shared.ready.is_empty() {
             return Some(Duration::ZERO);
         }
-        self.wheel.next().map(|at| at.since(clock::now()))
+        let next = self.wheel.next();
+        next.map(|at| Wheel::fires_at(at, spread::slots_a_turn(self.streams.len())).since(clock::now()))
     }
 
     /// In a crowd somebody is always talking: sockets wait for the end of the slot.
@@ -165,7 +166,8 @@ impl Worker {
         match timeout {
             Some(t) if self.streams.len() >= CROWD => {
                 if !t.is_zero() {
-                    self.bell.wait(ready, Some(t.min(SLOT)))?;
+                    let most = SLOT * spread::slots_a_turn(self.streams.len());
+                    self.bell.wait(ready, Some(t.min(most)))?;
                 }
                 self.epoll.wait(ready, Some(Duration::ZERO))
             }

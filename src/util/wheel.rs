@@ -37,9 +37,10 @@ impl Wheel {
         Wheel { slots, spare: Vec::new(), cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
     }
 
-    /// When a deadline fires: at the end of its slot.
-    pub fn fires_at(at: Time) -> Time {
-        Time::from_nanos(slot_of(at).saturating_mul(SLOT_NS))
+    /// When a deadline fires: at the end of its slot, or of so many slots that are taken together.
+    pub fn fires_at(at: Time, together: u32) -> Time {
+        let span = SLOT_NS * u64::from(together.max(1));
+        Time::from_nanos(at.as_nanos().div_ceil(span).saturating_mul(span))
     }
 
     pub fn insert(&mut self, at: Time, key: Key) {
@@ -146,6 +147,13 @@ mod tests {
         assert_eq!(wheel.next(), Some(us(11_500)));
         assert_eq!(due(&mut wheel, us(20_000)), [3]);
         assert_eq!((wheel.next(), wheel.len()), (None, 0));
+    }
+
+    #[test]
+    fn slots_that_are_taken_together_end_together() {
+        assert_eq!(Wheel::fires_at(us(10_600), 1), us(11_000));
+        assert_eq!([10_001, 10_500, 10_501, 11_000].map(|at| Wheel::fires_at(us(at), 2)), [us(11_000); 4]);
+        assert_eq!(Wheel::fires_at(us(11_001), 2), us(12_000));
     }
 
     #[test]
