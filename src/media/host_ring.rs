@@ -184,12 +184,15 @@ impl AudioWriter {
 }
 
 impl SessionAudio {
-    /// Has the memory of the next `count` frames either way at hand, or (not `deep`) what leads to it.
-    pub fn prefetch(&self, deep: bool, count: usize) {
-        self.received.prefetch(deep, count);
-        if deep {
-            self.to_send.prefetch(count);
-        }
+    /// Has at hand what leads to the memory of either way.
+    #[inline]
+    pub fn prefetch_words(&self) {
+        self.received.prefetch_words();
+    }
+    /// The memory of the next `count` frames either way, if the words are at hand.
+    pub fn prefetch(&self, count: usize) {
+        self.received.prefetch(count);
+        self.to_send.prefetch(count);
     }
     /// Hands received frames to the host; how many had to be thrown away.
     pub fn deliver(&mut self, frames: &[i16]) -> usize {

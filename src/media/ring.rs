@@ -161,15 +161,16 @@ impl RingWriter {
         &self.end.own().marks
     }
 
-    /// Where the next `count` samples will go, if the words are at hand, or (not `deep`) the words of both queues.
-    pub fn prefetch(&self, deep: bool, count: usize) {
-        if deep {
-            let is_empty = self.end.other().read.load(Ordering::Relaxed) == self.tail;
-            let at = if is_empty || !self.block.is_null() { 0 } else { self.at };
-            self.end.prefetch(at, count);
-        } else {
-            prefetch_lines::<2>(core::ptr::from_ref(self.end.pair.sides()).cast());
-        }
+    /// The words of both queues.
+    #[inline]
+    pub fn prefetch_words(&self) {
+        prefetch_lines::<2>(core::ptr::from_ref(self.end.pair.sides()).cast());
+    }
+    /// Where the next `count` samples will go, if the words are at hand.
+    pub fn prefetch(&self, count: usize) {
+        let is_empty = self.end.other().read.load(Ordering::Relaxed) == self.tail;
+        let at = if is_empty || !self.block.is_null() { 0 } else { self.at };
+        self.end.prefetch(at, count);
     }
 
     /// Takes as many as there is room for; how many.

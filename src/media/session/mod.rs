@@ -331,12 +331,15 @@ impl Session {
                 prefetch_bytes(receive.wrapping_add(Receive::SOURCE), Receive::SOURCE_BYTES);
                 prefetch_bytes(stream.wrapping_add(offset_of!(Stream, send)), Send::HOT_BYTES);
             }
-            _ => {
-                let Some(stream) = &self.stream else { return };
-                let deep = step > 2;
-                self.side.audio.prefetch(deep, stream.send.frame_samples());
-                if !deep {
+            1 => {
+                self.side.audio.prefetch_words();
+                if let Some(stream) = &self.stream {
                     stream.receive.prefetch();
+                }
+            }
+            _ => {
+                if let Some(stream) = &self.stream {
+                    self.side.audio.prefetch(stream.send.frame_samples());
                 }
             }
         }
