@@ -18,6 +18,11 @@ use std::os::fd::RawFd;
 
 /// Streams of a group. Their packets and what is touched of them stay in the cache from one pass to the next.
 const GROUP: usize = 16;
+/// While a stream plays, the memory of so much later ones is fetched: step, streams later.
+const AHEAD: &[(u8, usize)] = &[(0, GROUP), (1, GROUP - 3)];
+/// Between those that share sockets there is no system call for which memory would have time: each is looked at in all steps
+/// while others play.
+const AHEAD_SHARED: &[(u8, usize)] = &[(0, 14), (1, 11), (2, 8), (3, 4)];
 /// Datagrams that a group reads: one each, more where more may wait.
 const ROOM: usize = 2 * GROUP + BATCH;
 
@@ -73,7 +78,7 @@ impl Worker {
                 self.stamps = Stamps::take();
             }
             self.gather(&due, begin..(begin + GROUP).min(due.len()));
-            self.play(&due, begin + GROUP);
+            self.play(&due, begin);
             self.post();
         }
         due.clear();
@@ -85,10 +90,14 @@ impl Worker {
         self.crew.members.clear();
         self.crew.receiver.clear();
         let (now, crowd) = (self.stamps.now(), self.streams.len() >= CROWD);
+        // Later groups that share sockets were looked at by the ones before.
+        let looks_ahead = self.shared.is_empty() || group.start == 0;
         let mut late = Late { together: slots_a_turn(self.streams.len()), ..Late::default() };
         for n in group {
             let Some((at, key)) = due.get(n).copied() else { break };
-            self.prefetch(due, n);
+            if looks_ahead {
+                self.prefetch(due, n);
+            }
             let Some(stream) = self.streams.get_mut(key).filter(|s| s.due == Some(at)) else { continue };
             stream.due = None;
             late.note(now, at, &self.link.counters);
@@ -115,19 +124,27 @@ impl Worker {
     }
 
     /// The second pass: each hears, plays, and writes what it sends.
-    fn play(&mut self, due: &[(Time, Key)], next: usize) {
+    fn play(&mut self, due: &[(Time, Key)], begin: usize) {
         let (stamps, now) = (self.stamps, self.stamps.now());
+        let looks_ahead = self.shared.is_empty() || begin == 0;
+        let ahead = if self.shared.is_empty() { AHEAD } else { AHEAD_SHARED };
         let Worker { streams, crew, shared, pending, wheel, tally, .. } = self;
         let Crew { members, receiver, letters, bytes, restless, failed, .. } = crew;
         for n in 0..members.len() {
-            // Who comes after this group, in this turn or the next one.
-            for (step, n) in [(0, Some(n)), (1, n.checked_sub(3))] {
-                let later = |n: usize| due.get(next + n).map(|(_, key)| *key).or_else(|| wheel.upcoming(n));
-                if let Some(stream) = n.and_then(later).and_then(|key| streams.get(key)) {
-                    stream.prefetch(step);
+            for (step, ahead) in ahead {
+                // In this turn or the next one.
+                let n = begin + n + ahead;
+                let key = match due.get(n) {
+                    Some((_, key)) => Some(*key),
+                    None => wheel.upcoming(n - due.len()),
+                };
+                if let Some(stream) = key.and_then(|key| streams.get(key)) {
+                    stream.prefetch(*step);
                 }
             }
-            prefetch(streams, members, if n == 0 { 0 } else { n + 2 }, n + 3);
+            if looks_ahead {
+                prefetch(streams, members, if n == 0 { 0 } else { n + 2 }, n + 3);
+            }
             let Some((key, which)) = members.get(n).cloned() else { break };
             let Some(stream) = streams.get_mut(key) else { continue };
             let count = which.len();

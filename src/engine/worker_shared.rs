@@ -33,6 +33,10 @@ struct Routed {
 }
 
 impl SharedSockets {
+    /// Each stream has a socket of its own.
+    pub fn is_empty(&self) -> bool {
+        self.sockets.is_empty()
+    }
     /// Notes what a token says, if it is that of a shared socket.
     pub fn is_ready(&mut self, token: u64) -> bool {
         let index = match FIRST_TOKEN.checked_sub(token) {
