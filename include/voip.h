@@ -3881,6 +3881,10 @@ voip_status voip_config_set_media_threads(voip_config *config, uint32_t threads)
  * peer's address, then by its SSRC, which the description announces (`a=ssrc`, RFC 5576). A peer whose packets come
  * from an address that it did not announce, as behind a NAT, is only recognised if it announced its SSRC too.
  *
+ * A call's own socket is connected to its peer once that alone was heard for a while and the thread has many calls,
+ * which costs less, too: packets of others are not seen then. It hears everybody again when the peer is silent for
+ * 60 ms or the call is described anew.
+ *
  * @param sockets 0 to 64 for each media thread; 0, a socket for each call, if not set.
  *
  * Thread: any.
