@@ -11,16 +11,19 @@ const MOST: u8 = 8;
 /// Larger ones don't wait: the usual audio packets are smaller.
 const SMALL: usize = 256 - 46;
 const NONE: u32 = u32::MAX;
-/// Room for so many stays.
+/// Room for so many is always there, and stays.
 const FEW: usize = 16;
 
 #[derive(Default)]
 pub struct Pending {
     /// By the index of the stream's key.
     inboxes: Vec<Inbox>,
+    /// At most one for each stream that holds: a worker that was kept from its work finds many, and they would stay.
     slots: Vec<Slot>,
     /// The first free slot; the others follow it.
     free: Option<u32>,
+    /// Streams whose datagrams wait.
+    holding: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -49,7 +52,8 @@ impl Pending {
             self.inboxes.resize(key.index() + 1, empty);
         }
         if let Some(inbox) = self.inboxes.get_mut(key.index()) {
-            inbox.owner = hold.then_some(key);
+            let before = std::mem::replace(&mut inbox.owner, hold.then_some(key));
+            self.holding = (self.holding + usize::from(hold)).saturating_sub(usize::from(before.is_some()));
         }
     }
 
@@ -64,6 +68,7 @@ impl Pending {
                 self.free = (next != NONE).then_some(next);
                 index
             }
+            None if self.slots.len() >= self.holding.max(FEW) => return false,
             None => {
                 self.slots.push(Slot { at, from, next: NONE, len: 0, bytes: [0; SMALL] });
                 (self.slots.len() - 1) as u32
@@ -117,7 +122,7 @@ impl Pending {
         self.inboxes = Vec::new();
         self.slots.clear();
         self.slots.shrink_to(FEW);
-        self.free = None;
+        (self.free, self.holding) = (None, 0);
     }
 }
 
@@ -169,6 +174,23 @@ mod tests {
         pending.hold(key, false);
         assert_eq!(all(&mut pending, key).len(), usize::from(MOST));
         assert!(!pending.keep(key, Time::ZERO, from(), &[1]));
+    }
+
+    #[test]
+    fn a_backlog_of_a_crowd_takes_no_more_room_than_a_datagram_each() {
+        let (mut slab, mut pending) = (Slab::new(), Pending::default());
+        let keys: Vec<Key> = (0..100).map(|n| slab.insert(n)).collect();
+        keys.iter().for_each(|key| pending.hold(*key, true));
+        let mut kept = 0;
+        for _ in 0..MOST {
+            kept += keys.iter().filter(|key| pending.keep(**key, Time::ZERO, from(), &[1])).count();
+        }
+        assert_eq!((kept, pending.slots.len()), (100, 100));
+        keys[..90].iter().for_each(|key| pending.forget(*key));
+        keys[90..].iter().for_each(|key| pending.hold(*key, true)); // said twice
+        assert_eq!(pending.holding, 10);
+        assert!(pending.keep(keys[99], Time::ZERO, from(), &[2]));
+        assert_eq!(all(&mut pending, keys[99]), [[1], [2]]);
     }
 
     #[test]
