@@ -5,7 +5,6 @@ mod engine_support;
 
 use engine_support::*;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::os::fd::FromRawFd;
 use std::time::{Duration, Instant};
 use voip::engine::PhoneConfig;
 
@@ -101,21 +100,6 @@ fn socket(ip: IpAddr) -> UdpSocket {
     socket
 }
 
-/// The socket of this process that is bound there.
-fn bound_to(local: SocketAddr) -> UdpSocket {
-    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let numbers = fds.filter_map(|fd| fd.file_name().to_str()?.parse::<i32>().ok());
-    let sockets = numbers.filter_map(|fd| {
-        // SAFETY: `dup` takes any number, and what it gives belongs to nobody else.
-        unsafe {
-            let own = libc::dup(fd);
-            (own >= 0).then(|| UdpSocket::from_raw_fd(own))
-        }
-    });
-    let is_it = |socket: &UdpSocket| socket.local_addr().is_ok_and(|address| address == local);
-    sockets.into_iter().find(is_it).expect("a socket of the phone")
-}
-
 fn is_heard_after_it_moved(bind: &str) {
     let many = || PhoneConfig { max_calls: 64, bind: bind.parse().unwrap(), ..config() };
     let (a, b) = (Party::start(many()), Party::listening(many()));
@@ -126,7 +110,7 @@ fn is_heard_after_it_moved(bind: &str) {
         inc.answer().unwrap();
         call = Some(inc);
     });
-    let (call, socket) = (call.unwrap(), bound_to(peer.to));
+    let (call, socket) = (call.unwrap(), socket_bound_to(peer.to));
     for _ in 0..2 {
         let at = peer.media.local_addr().unwrap();
         peer.talks_until(|| socket.peer_addr().is_ok());

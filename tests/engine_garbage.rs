@@ -5,7 +5,6 @@ mod engine_support;
 
 use engine_support::*;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::FromRawFd;
 use std::time::Instant;
 use voip::engine::call::Call;
 use voip::ua::CallState;
@@ -91,21 +90,6 @@ fn still_talks(out: &Call, inc: &Call) {
         hear_tone(call, hz);
         assert_eq!(call.state(), CallState::Answered);
     }
-}
-
-/// The socket of a phone of this process that is bound there: what is sent on it comes from the peer's own address.
-fn socket_bound_to(local: SocketAddr) -> UdpSocket {
-    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
-    let numbers = fds.filter_map(|fd| fd.file_name().to_str()?.parse::<i32>().ok());
-    let sockets = numbers.filter_map(|fd| {
-        // SAFETY: `dup` takes any number, and what it gives belongs to nobody else.
-        unsafe {
-            let own = libc::dup(fd);
-            (own >= 0).then(|| UdpSocket::from_raw_fd(own))
-        }
-    });
-    let is_it = |socket: &UdpSocket| socket.local_addr().is_ok_and(|address| address == local);
-    sockets.into_iter().find(is_it).expect("a socket of the peer")
 }
 
 /// The call's counter, once it is at least so much: it is published now and then.

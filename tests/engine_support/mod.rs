@@ -1,6 +1,8 @@
 //! Two ends of real calls over 127.0.0.1, and waiting for events with deadlines.
 #![allow(dead_code)]
 
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::FromRawFd;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 use voip::engine::call::Call;
@@ -190,4 +192,19 @@ pub fn ends_of(log: &Log, id: CallId) -> usize {
     let is_end =
         |e: &&Event| matches!(&e.kind, EventKind::Ua(ua::Event::CallEnded { call, .. }) if *call == id);
     log.all().iter().filter(is_end).count()
+}
+
+/// The socket of a phone of this process that is bound there: what is sent on it comes from the phone's own address.
+pub fn socket_bound_to(local: SocketAddr) -> UdpSocket {
+    let fds = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let numbers = fds.filter_map(|fd| fd.file_name().to_str()?.parse::<i32>().ok());
+    let sockets = numbers.filter_map(|fd| {
+        // SAFETY: `dup` takes any number, and what it gives belongs to nobody else.
+        unsafe {
+            let own = libc::dup(fd);
+            (own >= 0).then(|| UdpSocket::from_raw_fd(own))
+        }
+    });
+    let is_it = |socket: &UdpSocket| socket.local_addr().is_ok_and(|address| address == local);
+    sockets.into_iter().find(is_it).expect("a socket of the phone")
 }
