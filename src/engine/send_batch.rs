@@ -1,12 +1,11 @@
 //! Datagrams that leave one socket together: one system call for many, and one trip through the kernel's stack for a
 //! run of equally long ones to the same place (UDP GSO).
 
-use super::pages;
 use super::socket_name::SocketName;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
-use std::ptr::{null_mut, NonNull};
+use std::ptr::null_mut;
 
 /// Datagrams and bytes that are collected before they have to go.
 const DATAGRAMS: usize = 64;
@@ -29,7 +28,7 @@ struct Part {
     control: [u64; 3],
 }
 
-/// Room for one batch, made once.
+/// Room for one batch, made when there is the first datagram for it.
 pub struct SendBatch {
     bytes: Vec<u8>,
     waiting: Vec<Waiting>,
@@ -53,6 +52,14 @@ pub struct Flushed {
 
 impl Default for SendBatch {
     fn default() -> SendBatch {
+        let (parts, headers) = Default::default();
+        SendBatch { bytes: Vec::new(), waiting: Vec::new(), parts, headers, runs: Vec::new(), segments: true }
+    }
+}
+
+impl SendBatch {
+    #[cold]
+    fn make_room(&mut self) {
         let vector = libc::iovec { iov_base: null_mut(), iov_len: 0 };
         let part = Part { name: SocketName::empty(), vector, control: [0; 3] };
         // SAFETY: plain C data for which zeros are valid.
@@ -64,12 +71,12 @@ impl Default for SendBatch {
             header.msg_hdr.msg_iov = &raw mut part.vector;
             header.msg_hdr.msg_iovlen = 1;
         }
-        let (bytes, waiting) = (Vec::with_capacity(BYTES), Vec::with_capacity(DATAGRAMS));
-        SendBatch { bytes, waiting, parts, headers, runs: Vec::with_capacity(DATAGRAMS), segments: true }
+        (self.parts, self.headers) = (parts, headers);
+        self.bytes.reserve_exact(BYTES);
+        self.waiting.reserve_exact(DATAGRAMS);
+        self.runs.reserve_exact(DATAGRAMS);
     }
-}
 
-impl SendBatch {
     /// True: there is no room for another one, `flush` first.
     pub fn is_full(&self, len: usize) -> bool {
         self.waiting.len() >= DATAGRAMS || self.bytes.len() + len > BYTES
@@ -80,6 +87,9 @@ impl SendBatch {
 
     /// The destination must be of the socket's family.
     pub fn push(&mut self, to: SocketAddr, datagram: &[u8]) {
+        if self.headers.is_empty() {
+            self.make_room();
+        }
         self.waiting.push(Waiting { to, start: self.bytes.len(), len: datagram.len() });
         self.bytes.extend_from_slice(datagram);
     }
@@ -118,11 +128,10 @@ impl SendBatch {
         flushed
     }
 
-    /// Gives back what full batches have touched.
+    /// Gives the room back until it is needed again.
     pub fn shrink(&mut self) {
-        if let (true, Some(room)) = (self.bytes.is_empty(), NonNull::new(self.bytes.as_mut_ptr())) {
-            // SAFETY: the room of a vector without elements.
-            unsafe { pages::forget(room, self.bytes.capacity()) };
+        if self.is_empty() {
+            *self = SendBatch { segments: self.segments, ..SendBatch::default() };
         }
     }
 
@@ -251,5 +260,9 @@ mod tests {
         }
         assert_eq!(batch.flush(a.as_raw_fd()), Flushed { packets: 2, bytes: 10, errors: 1 });
         assert!(batch.is_empty());
+        batch.shrink();
+        assert_eq!(batch.flush(a.as_raw_fd()), Flushed::default());
+        batch.push(b.local_addr().unwrap(), b"more");
+        assert_eq!(batch.flush(a.as_raw_fd()), Flushed { packets: 1, bytes: 4, errors: 0 });
     }
 }
