@@ -20,8 +20,8 @@ def row(house, name, host=(), shared=0, most_ratio=None, peers=(), cheaper_than=
         costs.append(steady(house, MIDDLE, host))
     floor, cost = statistics.median(floors), statistics.median([c["us_pair"] for c in costs])
     house.memory[f"cost {name}"], house.memory[f"floor {name}"] = cost, floor
-    house.add(f"{MIDDLE} calls, {name}: a pair of frames", [c["us_pair"] for c in costs], "us", "floor", floor, "ratio", most=most_ratio)
-    house.add("the same, part of a core a call", [c["percent_call"] for c in costs], "%", "floor", floor / 200)
+    house.add(f"{MIDDLE} calls, {name}: a pair of frames", [c["us_pair"] for c in costs], "us", "floor", floors, "ratio", most=most_ratio)
+    house.add("the same, part of a core a call", [c["percent_call"] for c in costs], "%", "floor", [f / 200 for f in floors])
     if cheaper_than is not None:
         house.add(f"the same, against {cheaper_than[0]}", cost, "us", cheaper_than[0], cheaper_than[1], "ratio", most=1 / 1.3)
     for peer in peers:

@@ -168,10 +168,10 @@ class House:
 
     # ---- measuring
 
-    def calls(self, count, host=(), far=(), window=3, settle=1, rate=1000):
-        """So many calls into our host; the far side's figures, the host's under `host`."""
+    def calls(self, count, host=(), far=(), window=3, settle=1, rate=1000, watch=contextlib.nullcontext):
+        """So many calls into our host; the far side's figures, the host's under `host`. `watch(process)` lasts as long."""
         process, address = self.host(f"calls={count + 100}", *host)
-        with process:
+        with process, watch(process):
             figures = self.far_calls(count, address, process.pid, far, window, settle, rate)
             process.say("quit")
             figures["host"] = process.answer(20)
@@ -250,9 +250,15 @@ class House:
 
     def add(self, what, values, unit, peer=None, peer_value=None, target=None, most=None, least=None):
         """One line of the table. `values`: one figure or those of several runs; `most`, `least`: the aim, for the figure
-        or, if `target` says `ratio`, for the ratio to the peer."""
+        or, if `target` says `ratio`, for the ratio to the peer. Of a peer that was measured in turn with us give all figures:
+        the ratio is the median of the pairs', since a machine changes within minutes."""
         figures = Figures(values if isinstance(values, (list, tuple)) else [values])
-        ratio = figures.median / peer_value if peer_value else None
+        ratio = None
+        if isinstance(peer_value, (list, tuple)):
+            ratio = statistics.median([ours / theirs for ours, theirs in zip(values, peer_value)])
+            peer_value = statistics.median(peer_value)
+        elif peer_value:
+            ratio = figures.median / peer_value
         subject = ratio if target == "ratio" else figures.median
         met = None
         if subject is not None and (most is not None or least is not None):

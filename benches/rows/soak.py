@@ -3,6 +3,9 @@
 The maximum is what the core holds in its slowest while: the clock of a core that is shared with others changes by half."""
 
 import os
+import statistics
+import threading
+import time
 
 import carry
 from house import MEASURED
@@ -11,6 +14,8 @@ ORDER = 90
 ON_DEMAND = True
 SECONDS = int(os.environ.get("SOAK_SECONDS", 600))
 PLANNED_BY = 10  # measures, some six seconds apart
+SETTLE = 5
+QUARTER = 0.25
 
 
 def run(house):
@@ -19,14 +24,53 @@ def run(house):
         cost = max(costs)
         house.note(f"a pair of frames costs {min(costs):.2f} to {cost:.2f} us on this machine within a minute")
         count = int(0.8 / (cost * 50 / 1e6) / 100) * 100
+        load = Load(count)
         with house.start([house.program("witness")], MEASURED) as witness:
-            figures = house.calls(count, host, ["linger=40"], window=SECONDS, settle=5)
+            figures = house.calls(count, host, ["linger=40"], window=SECONDS, settle=SETTLE, watch=load.watch)
             witness.say("enough")
             machine = witness.answer(10)
         house.add(f"{count} calls, {name}, {SECONDS} s: delivered", min(figures["delivered"], carry.delivered_in(figures)), "%", least=99.999)
         house.add(f"{count} calls: send instants off by, p99", figures["interval_p99_ms"], "ms", most=1)
         house.add(f"{count} calls: send instants off by, max", figures["interval_max_ms"], "ms", "an idle witness", machine["max_ms"], most=20)
-        house.note(f"the host's thread woke up more than an interval late {figures['host']['late']} times")
+        house.note(load.sentence())
+        house.note(f"the host's thread woke up more than an interval late {figures['host']['late']} times; the far side was late by up to {figures['far_late_max_ms']:.1f} ms")
         house.note(f"the witness was late by more than 1 ms {machine['over_1ms']} times, by more than 5 ms {machine['over_5ms']}, of {machine['ticks']}")
         house.add(f"{count} calls: grown meanwhile", (figures["rss_up_kib"] - figures["rss_begin_kib"]) / 1024, "MiB", most=1)
         house.add(f"{count} calls: left after hanging up", (figures["rss_after_kib"] - figures["rss_before_kib"]) / 1024, "MiB", most=1)
+
+
+class Load:
+    """What the same calls take of the core in each quarter of a second. Where that is all of it, the core was too slow for
+    them just then, and what comes late there comes of it."""
+
+    def __init__(self, count):
+        self.begin = count / 1000 + SETTLE
+        self.shares, self.over = [], threading.Event()
+
+    def watch(self, process):
+        self.process = process
+        return self
+
+    def __enter__(self):
+        self.thread = threading.Thread(target=self.look)
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+    def look(self):
+        start = at = time.monotonic()
+        cpu = self.process.cpu()
+        while not self.over.wait(QUARTER) and at - start < self.begin + SECONDS:
+            now, spent = time.monotonic(), self.process.cpu()
+            if now - start > self.begin + QUARTER:
+                self.shares.append((spent - cpu) / (now - at))
+            at, cpu = now, spent
+
+    def sentence(self):
+        full = sum(share > 0.97 for share in self.shares)
+        return (
+            f"in quarters of a second the calls took {100 * min(self.shares):.0f} to {100 * max(self.shares):.0f} % of the core, "
+            f"by median {100 * statistics.median(self.shares):.0f} %; all of it in {full} of {len(self.shares)}"
+        )
