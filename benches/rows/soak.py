@@ -3,6 +3,7 @@
 The maximum is what the core holds in its slowest while: the clock of a core that is shared with others changes by half."""
 
 import os
+import pathlib
 import statistics
 import threading
 import time
@@ -40,12 +41,12 @@ def run(house):
 
 
 class Load:
-    """What the same calls take of the core in each quarter of a second. Where that is all of it, the core was too slow for
-    them just then, and what comes late there comes of it."""
+    """What the same calls take of the core in each quarter of a second, and what the machine that it is a guest of takes.
+    Where that is all of it, the core was too slow for them just then, and what comes late there comes of it."""
 
     def __init__(self, count):
         self.begin = count / 1000 + SETTLE
-        self.shares, self.over = [], threading.Event()
+        self.shares, self.stolen, self.over = [], [], threading.Event()
 
     def watch(self, process):
         self.process = process
@@ -61,16 +62,27 @@ class Load:
 
     def look(self):
         start = at = time.monotonic()
-        cpu = self.process.cpu()
+        cpu, taken = self.process.cpu(), stolen_s()
         while not self.over.wait(QUARTER) and at - start < self.begin + SECONDS:
-            now, spent = time.monotonic(), self.process.cpu()
+            now, spent, lost = time.monotonic(), self.process.cpu(), stolen_s()
             if now - start > self.begin + QUARTER:
                 self.shares.append((spent - cpu) / (now - at))
-            at, cpu = now, spent
+                self.stolen.append((lost - taken) / (now - at))
+            at, cpu, taken = now, spent, lost
 
     def sentence(self):
-        full = sum(share > 0.97 for share in self.shares)
+        full = sum(share + stolen > 0.95 for share, stolen in zip(self.shares, self.stolen))
         return (
             f"in quarters of a second the calls took {100 * min(self.shares):.0f} to {100 * max(self.shares):.0f} % of the core, "
-            f"by median {100 * statistics.median(self.shares):.0f} %; all of it in {full} of {len(self.shares)}"
+            f"by median {100 * statistics.median(self.shares):.0f} %; the machine's host took {QUARTER * sum(self.stolen):.1f} s in all, "
+            f"up to {100 * max(self.stolen):.0f} % of a quarter; nothing was left in {full} of {len(self.shares)}"
         )
+
+
+def stolen_s():
+    """Seconds that the core was ready and the host of this virtual machine did something else (`steal`)."""
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        words = line.split()
+        if words[0] == f"cpu{MEASURED}":
+            return int(words[8]) / os.sysconf("SC_CLK_TCK")
+    return 0

@@ -33,8 +33,12 @@ pub struct Concealer {
 }
 
 impl Concealer {
+    /// All its room is made here: losses come to many calls at once, and a busy thread has no time to look for memory.
     pub fn new(rate: u32) -> Concealer {
-        Concealer { rate, history: Box::default(), at: 0, period: 0, made_up: 0, step: 0 }
+        let mut concealer =
+            Concealer { rate, history: Box::default(), at: 0, period: 0, made_up: 0, step: 0 };
+        concealer.history = vec![0; concealer.memory()].into();
+        concealer
     }
 
     pub fn reset(&mut self) {
@@ -46,11 +50,6 @@ impl Concealer {
     /// Frames that it remembers.
     pub fn memory(&self) -> usize {
         self.frames(MAX_PERIOD_MS * 2 + WINDOW_MS)
-    }
-    fn make_room(&mut self) {
-        if self.history.is_empty() {
-            self.history = vec![0; self.memory()].into();
-        }
     }
     /// Has the room of the next frame at hand.
     pub fn prefetch(&self) {
@@ -75,7 +74,6 @@ impl Concealer {
     /// Remembers real frames. After a loss call `smooth` on them first.
     pub fn heard(&mut self, frames: &[i16]) {
         self.recovered();
-        self.make_room();
         let len = self.history.len();
         let frames = &frames[frames.len().saturating_sub(len)..];
         let (to_end, rest) = frames.split_at(frames.len().min(len - self.at));
@@ -91,7 +89,6 @@ impl Concealer {
     /// Fills `out` with a continuation of what was heard; fades to silence 60 ms after the last real frame.
     pub fn conceal(&mut self, out: &mut [i16]) {
         if self.period == 0 {
-            self.make_room();
             self.history.rotate_left(self.at);
             self.at = 0;
             self.period = self.find_period();
