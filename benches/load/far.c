@@ -1,6 +1,7 @@
 /* The caller of the benchmark: places calls into whatever listens, sends and checks their audio, hangs up.
- *   far to=HOST:PORT pid=PID calls=N [rate=500] [settle=2] [window=5] [check=1] [loop=0] [linger=0] [also=PID]
- *       N calls at once; a window of so many seconds is measured when all are up
+ *   far to=HOST:PORT pid=PID calls=N [rate=500] [settle=2] [window=5] [check=1] [loop=0] [linger=0] [also=PID] [away=0]
+ *       N calls at once; a window of so many seconds is measured when all are up, in whose middle the far side may be
+ *       away for some milliseconds: then all its calls' packets come at once
  *   far to=HOST:PORT pid=PID churn=M [across=50] [rtp=0]
  *       M calls one after the other, so many at a time: INVITE, 180, 200, ACK, BYE, each hung up when answered;
  *       refused=1: each is refused, INVITE, 180, 4xx, ACK
@@ -296,7 +297,9 @@ static void calls(int argc, char **argv, const char *ports)
     struct account a = take_account();
     media_window_begins();
     latest = 0;
-    for_seconds(window);
+    for_seconds(window / 2);
+    sleep_until(now_ns() + (int64_t)(number(argc, argv, "away", 0) * 1e6));
+    for_seconds(window / 2);
     media_window_ends();
     worst = latest;
     struct account b = take_account();

@@ -6,13 +6,11 @@
 
 use crate::util::prefetch;
 
+mod pitch;
+
 /// Full level for so long, then a linear fade.
 const HOLD_MS: u32 = 10;
 const FADE_MS: u32 = 50;
-/// Pitch is sought between 2.5 ms (400 Hz) and 15 ms (67 Hz).
-const MIN_PERIOD_US: u32 = 2_500;
-const MAX_PERIOD_MS: u32 = 15;
-const WINDOW_MS: u32 = 15;
 /// Cross-fade from the made-up signal back to the real one.
 const SMOOTH_MS: u32 = 4;
 
@@ -49,7 +47,7 @@ impl Concealer {
 
     /// Frames that it remembers.
     pub fn memory(&self) -> usize {
-        self.frames(MAX_PERIOD_MS * 2 + WINDOW_MS)
+        self.frames(pitch::MEMORY_MS)
     }
     /// Has the room of the next frame at hand.
     pub fn prefetch(&self) {
@@ -91,79 +89,65 @@ impl Concealer {
         if self.period == 0 {
             self.history.rotate_left(self.at);
             self.at = 0;
-            self.period = self.find_period();
+            self.period = pitch::period(&self.history, self.rate);
             let len = self.history.len();
             self.step = i32::from(self.history[len - 1]) - i32::from(self.history[len - 1 - self.period]);
         }
-        for o in out {
-            *o = self.next_made_up();
-        }
+        let heard_until = self.frames(HOLD_MS + FADE_MS);
+        let left = heard_until.saturating_sub(self.made_up as usize);
+        let (out, silence) = out.split_at_mut(left.min(out.len()));
+        silence.fill(0);
+        self.repeat(out);
+        self.join(out);
+        self.fade(out);
+        self.made_up += out.len() as u32;
     }
 
-    fn next_made_up(&mut self) -> i16 {
-        let hold = self.rate * HOLD_MS / 1000;
-        let fade = (self.rate * FADE_MS / 1000) as i32;
-        let n = self.made_up;
-        let past = n.saturating_sub(hold) as i32;
-        if past >= fade {
-            return 0;
-        }
-        self.made_up = n + 1;
+    /// The period over and over. Its last quarter glides into what came before the period, so that the next round
+    /// joins without a step.
+    fn repeat(&self, out: &mut [i16]) {
         let start = self.history.len() - self.period;
-        let at = n as usize % self.period;
-        let mut value = i32::from(self.history[start + at]);
-        // The last quarter of the period glides into what came before the period, so that the next round
-        // joins without a step.
         let quarter = self.period / 4;
-        let into = (at + quarter).saturating_sub(self.period) as i32;
-        if into > 0 && start >= self.period {
-            let before = i32::from(self.history[start + at - self.period]);
-            value += (before - value) * into / quarter.max(1) as i32;
+        let glide = if start >= self.period { self.period - quarter } else { self.period };
+        let mut at = self.made_up as usize % self.period;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let end = if at < glide { glide } else { self.period };
+            let (now, later) = rest.split_at_mut((end - at).min(rest.len()));
+            now.copy_from_slice(&self.history[start + at..][..now.len()]);
+            if at >= glide {
+                let before = &self.history[start + at - self.period..];
+                let mut share = Share::new(at - glide, quarter);
+                for (o, &b) in now.iter_mut().zip(before) {
+                    *o = narrow(i32::from(*o) + share.of(i32::from(b) - i32::from(*o)));
+                    share.grow();
+                }
+            }
+            at = (at + now.len()) % self.period;
+            rest = later;
         }
-        let ramp = (self.rate / 500) as i32;
-        if (n as i32) < ramp {
-            value += self.step * (ramp - n as i32) / ramp;
-        }
-        if past > 0 {
-            value = value * (fade - past) / fade;
-        }
-        value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
     }
 
-    /// The lag with the best normalised correlation of the last frames with themselves, first in
-    /// steps of 1/8000 s over every n-th frame (4000 Hz), then refined. Integers only: the same bits on every machine.
-    fn find_period(&self) -> usize {
-        let coarse = (self.rate / 8000).max(1) as usize;
-        let sparse = (self.rate / 4000).max(1) as usize;
-        let min = (u64::from(self.rate) * u64::from(MIN_PERIOD_US) / 1_000_000) as usize;
-        let max = self.frames(MAX_PERIOD_MS);
-        let rough = self.best_lag(min, max, coarse, sparse);
-        let low = rough.saturating_sub(coarse - 1).max(min);
-        self.best_lag(low, (rough + coarse - 1).min(max), 1, 1)
+    /// Takes the step from the last real frame out of the first 2 ms.
+    fn join(&self, out: &mut [i16]) {
+        let ramp = self.frames(2);
+        let joint = ramp.saturating_sub(self.made_up as usize).min(out.len());
+        let mut share = Share::new(self.made_up as usize, ramp);
+        for o in &mut out[..joint] {
+            *o = narrow(i32::from(*o) + self.step - share.of(self.step));
+            share.grow();
+        }
     }
 
-    fn best_lag(&self, min: usize, max: usize, lag_step: usize, frame_step: usize) -> usize {
-        let len = self.history.len();
-        let window = self.frames(WINDOW_MS);
-        let recent = &self.history[len - window..];
-        let mut best = (0i128, 1i128, max);
-        for lag in (min..=max).step_by(lag_step) {
-            let earlier = &self.history[len - window - lag..len - lag];
-            let (mut cross, mut energy) = (0i64, 1i64);
-            for (&a, &b) in recent.iter().zip(earlier).step_by(frame_step) {
-                cross += i64::from(a) * i64::from(b);
-                energy += i64::from(b) * i64::from(b);
-            }
-            if cross <= 0 {
-                continue;
-            }
-            // cross²/energy, compared without dividing.
-            let score = i128::from(cross) * i128::from(cross);
-            if score * best.1 > best.0 * i128::from(energy) {
-                best = (score, i128::from(energy), lag);
-            }
+    fn fade(&self, out: &mut [i16]) {
+        let hold = self.frames(HOLD_MS);
+        let made_up = self.made_up as usize;
+        let fading = out.len().min(hold.saturating_sub(made_up));
+        let mut share = Share::new(made_up.saturating_sub(hold), self.frames(FADE_MS));
+        for o in &mut out[fading..] {
+            *o -= share.of(i32::from(*o)) as i16;
+            share.grow();
         }
-        best.2
     }
 
     /// Cross-fades the beginning of the first real frames after a loss with the made-up signal.
@@ -172,12 +156,41 @@ impl Concealer {
             return;
         }
         let n = self.frames(SMOOTH_MS).min(frames.len());
-        for (i, f) in frames[..n].iter_mut().enumerate() {
-            let made_up = i32::from(self.next_made_up());
-            let real = i32::from(*f);
-            *f = (made_up + (real - made_up) * (i as i32 + 1) / (n as i32 + 1)) as i16;
+        let (mut share, mut made_up) = (Share::new(1, n + 1), [0; 32]);
+        for some in frames[..n].chunks_mut(made_up.len()) {
+            let made_up = &mut made_up[..some.len()];
+            self.conceal(made_up);
+            for (real, &m) in some.iter_mut().zip(&*made_up) {
+                *real = narrow(i32::from(m) + share.of(i32::from(*real) - i32::from(m)));
+                share.grow();
+            }
         }
     }
+}
+
+/// A share that grows by one part a frame, from nothing to the whole: without a division a frame.
+struct Share {
+    now: i64,
+    part: i64,
+}
+
+impl Share {
+    const WHOLE: i64 = 1 << 30;
+
+    fn new(parts: usize, of: usize) -> Share {
+        let part = Share::WHOLE / of.max(1) as i64;
+        Share { now: part * parts as i64, part }
+    }
+    fn grow(&mut self) {
+        self.now += self.part;
+    }
+    fn of(&self, value: i32) -> i32 {
+        ((i64::from(value) * self.now + Share::WHOLE / 2) >> 30) as i32
+    }
+}
+
+fn narrow(value: i32) -> i16 {
+    value.clamp(i32::from(i16::MIN), i32::from(i16::MAX)) as i16
 }
 
 #[cfg(test)]
