@@ -14,16 +14,49 @@ const SLOT_NS: u64 = SLOT.as_nanos() as u64;
 /// 256 ms of slots; a power of two.
 const SLOTS: usize = 512;
 
+/// Entries in a block: with the rest 512 bytes.
+const BLOCK: usize = 31;
+const NONE: u32 = u32::MAX;
+
 #[derive(Debug)]
 pub struct Wheel {
-    slots: Box<[Vec<(Time, Key)>]>,
-    /// The room of slots that have fired, for the next ones that are needed: there is as much as is needed at once.
-    spare: Vec<Vec<(Time, Key)>>,
+    slots: Box<[Slot]>,
+    /// Room of a fixed size, for the slots that need it: a bad while gathers very many entries now in this slot, now in
+    /// that, and room that grew with each of them would stay.
+    blocks: Vec<Block>,
+    /// The first block that no slot has; the others follow it.
+    free: u32,
     /// The slot that fires next, counted from the origin of time. Everything before has fired.
     cursor: u64,
     /// Entries in the slots.
     near: usize,
     far: BinaryHeap<Reverse<(Time, Key)>>,
+}
+
+/// A chain of blocks, of which all but the last are full.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Debug)]
+struct Block {
+    entries: [(Time, Key); BLOCK],
+    len: u32,
+    next: u32,
+}
+
+impl Slot {
+    const EMPTY: Slot = Slot { first: NONE, last: NONE };
+
+    fn is_empty(&self) -> bool {
+        self.first == NONE
+    }
+}
+
+impl Block {
+    const EMPTY: Block = Block { entries: [(Time::ZERO, Key::from_u64(0)); BLOCK], len: 0, next: NONE };
 }
 
 /// The slot at whose end an instant has come.
@@ -33,8 +66,8 @@ fn slot_of(at: Time) -> u64 {
 
 impl Wheel {
     pub fn new(now: Time) -> Wheel {
-        let slots = (0..SLOTS).map(|_| Vec::new()).collect();
-        Wheel { slots, spare: Vec::new(), cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
+        let (slots, blocks) = (vec![Slot::EMPTY; SLOTS].into(), Vec::new());
+        Wheel { slots, blocks, free: NONE, cursor: slot_of(now), near: 0, far: BinaryHeap::new() }
     }
 
     /// When a deadline fires: at the end of its slot, or of so many slots that are taken together.
@@ -49,12 +82,36 @@ impl Wheel {
             self.far.push(Reverse((at, key)));
             return;
         }
-        let entries = &mut self.slots[slot as usize % SLOTS];
-        if entries.capacity() == 0 {
-            *entries = self.spare.pop().unwrap_or_default();
-        }
-        entries.push((at, key));
+        self.append(slot as usize % SLOTS, (at, key));
         self.near += 1;
+    }
+
+    fn append(&mut self, slot: usize, entry: (Time, Key)) {
+        let last = self.slots[slot].last;
+        let last = match self.blocks.get(last as usize) {
+            Some(block) if (block.len as usize) < BLOCK => last,
+            _ => self.append_block(slot),
+        };
+        let block = &mut self.blocks[last as usize];
+        block.entries[block.len as usize] = entry;
+        block.len += 1;
+    }
+
+    fn append_block(&mut self, slot: usize) -> u32 {
+        let new = match self.blocks.get(self.free as usize) {
+            Some(block) => core::mem::replace(&mut self.free, block.next),
+            None => {
+                self.blocks.push(Block::EMPTY);
+                (self.blocks.len() - 1) as u32
+            }
+        };
+        self.blocks[new as usize].next = NONE;
+        let before = core::mem::replace(&mut self.slots[slot].last, new);
+        match self.blocks.get_mut(before as usize) {
+            Some(block) => block.next = new,
+            None => self.slots[slot].first = new,
+        }
+        new
     }
 
     /// When something fires next; the end of its slot.
@@ -69,8 +126,11 @@ impl Wheel {
 
     /// The `n`th of those that fire with the next slot, as far as they are known.
     pub fn upcoming(&self, n: usize) -> Option<Key> {
-        let slot = self.slots.get(self.cursor as usize % SLOTS)?;
-        slot.get(n).map(|(_, key)| *key)
+        let mut block = self.blocks.get(self.slots[self.cursor as usize % SLOTS].first as usize)?;
+        for _ in 0..n / BLOCK {
+            block = self.blocks.get(block.next as usize)?;
+        }
+        block.entries[..block.len as usize].get(n % BLOCK).map(|(_, key)| *key)
     }
 
     fn next_slot(&self) -> Option<u64> {
@@ -88,11 +148,13 @@ impl Wheel {
         let last = reached.min(self.cursor.saturating_add(SLOTS as u64 - 1));
         let mut slot = self.cursor;
         while slot <= last && self.near > 0 {
-            let entries = &mut self.slots[slot as usize % SLOTS];
-            if !entries.is_empty() {
-                self.near -= entries.len();
-                out.append(entries);
-                self.spare.push(core::mem::take(entries));
+            let mut next = core::mem::replace(&mut self.slots[slot as usize % SLOTS], Slot::EMPTY).first;
+            while let Some(block) = self.blocks.get_mut(next as usize) {
+                let len = core::mem::take(&mut block.len) as usize;
+                self.near -= len;
+                out.extend_from_slice(&block.entries[..len]);
+                let after = core::mem::replace(&mut block.next, self.free);
+                self.free = core::mem::replace(&mut next, after);
             }
             slot += 1;
         }
@@ -103,11 +165,18 @@ impl Wheel {
         }
     }
 
-    /// Gives back the room that a crowd needed. Blocks made small would hold the pages where they were large.
+    /// Gives back the room that a crowd needed.
     pub fn shrink(&mut self) {
-        self.spare = Vec::new();
         self.far.shrink_to_fit();
-        self.slots.iter_mut().filter(|slot| slot.is_empty()).for_each(|slot| *slot = Vec::new());
+        let blocks = core::mem::take(&mut self.blocks);
+        self.free = NONE;
+        for slot in 0..SLOTS {
+            let mut next = core::mem::replace(&mut self.slots[slot], Slot::EMPTY).first;
+            while let Some(block) = blocks.get(next as usize) {
+                block.entries[..block.len as usize].iter().for_each(|entry| self.append(slot, *entry));
+                next = block.next;
+            }
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -211,8 +280,20 @@ mod tests {
             wheel.due(us(turn * 500), &mut out);
             out.drain(..).for_each(|(at, key)| wheel.insert(at + Duration::from_millis(20), key));
         }
-        let rooms = wheel.spare.iter().chain(&*wheel.slots).filter(|slot| slot.capacity() > 0).count();
-        assert!(rooms <= 42, "{rooms}");
+        assert!(wheel.blocks.len() <= 42, "{}", wheel.blocks.len());
+    }
+
+    #[test]
+    fn many_in_one_slot_after_the_other_take_no_more_room_than_once() {
+        let (mut wheel, mut out) = (Wheel::new(us(0)), Vec::new());
+        for turn in 0..600u64 {
+            (0..1000).for_each(|n| wheel.insert(us(turn * 500), key(n)));
+            assert_eq!(wheel.upcoming(999), Some(key(999)));
+            assert_eq!(wheel.upcoming(1000), None);
+            wheel.due(us(turn * 500), &mut out);
+            assert!(out.drain(..).map(|(_, key)| key).eq((0..1000).map(key)));
+        }
+        assert_eq!(wheel.blocks.len(), 1000usize.div_ceil(BLOCK));
     }
 
     #[test]
@@ -221,9 +302,16 @@ mod tests {
         for n in 0..4000 {
             wheel.insert(us(u64::from(n % 2) * 100_000 + 1000), key(n));
         }
+        wheel.insert(us(900_000), key(4000));
         assert_eq!(due(&mut wheel, us(50_000)).len(), 2000);
         wheel.shrink();
-        assert_eq!((due(&mut wheel, us(200_000)).len(), wheel.is_empty()), (2000, true));
+        assert_eq!(wheel.blocks.len(), 2000usize.div_ceil(BLOCK));
+        let rest = (2000..4000).map(|n| 2 * (n - 2000) + 1).collect::<Vec<usize>>();
+        assert_eq!((due(&mut wheel, us(200_000)), wheel.len()), (rest, 1));
+        wheel.shrink();
+        assert!(wheel.blocks.is_empty());
+        wheel.insert(us(400_000), key(5000));
+        assert_eq!(due(&mut wheel, us(900_000)), [5000, 4000]);
     }
 
     #[test]
