@@ -42,12 +42,15 @@ int main(void)
             OK(voip_call_write_audio(out[call], pcm, FRAME, 1000, &put));
         }
     }
+    /* A machine that is late hears gaps, and what is made up for them fades: only frames of one level tell a number. */
     for (call = 0; call < CALLS; call++) {
         int wrong = 0, right = 0;
         while (right < 5 && voip_call_read_audio(in[call], heard, FRAME, 10000, &got) == VOIP_OK) {
-            int level = heard[0] / 1000;
-            right += level == (call + 1) * 2 || level == (call + 1) * 2 - 1;
-            wrong += level > 0 && level != (call + 1) * 2 && level != (call + 1) * 2 - 1;
+            int level = (heard[0] + 500) / 2000;
+            if (got == FRAME && level > 0 && heard[0] == heard[FRAME / 2] && heard[0] == heard[FRAME - 1]) {
+                right += level == call + 1;
+                wrong += level != call + 1;
+            }
         }
         CHECK(right == 5 && wrong == 0);
     }
