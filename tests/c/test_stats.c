@@ -5,6 +5,7 @@ int main(void)
 {
     side a, b;
     voip_call *call;
+    int told;
     voip_call_stats stats = VOIP_CALL_STATS_INIT;
     voip_phone_stats phone = VOIP_PHONE_STATS_INIT;
     struct { voip_phone_stats known; uint64_t newer[2]; } wide;
@@ -14,9 +15,12 @@ int main(void)
     call = pair_connect(&a, &b);
     SAYS(VOIP_ERR_RANGE, "5 ms", voip_call_set_stats_interval(call, 5));
     OK(voip_call_set_stats_interval(call, 100));
-    CHECK(side_wait(&a, &a.stats, 3));
+    /* A machine that is late sends and hears less than five packets in each interval. */
+    for (told = 3; told < 100 && (stats.tx_packets <= 5 || stats.rx_packets <= 5); told++) {
+        CHECK(side_wait(&a, &a.stats, told));
+        OK(voip_call_get_stats(call, &stats));
+    }
     OK(voip_call_set_stats_interval(call, 0));
-    OK(voip_call_get_stats(call, &stats));
     CHECK(stats.size == sizeof stats);
     CHECK(stats.tx_packets > 5 && stats.rx_packets > 5 && stats.tx_bytes >= stats.tx_packets * 100);
     CHECK(stats.local_ssrc != 0 && stats.remote_ssrc != 0 && stats.local_ssrc != stats.remote_ssrc);
