@@ -235,6 +235,7 @@ impl Session {
                     codec,
                     ptime,
                 );
+                send.set_turnaround(self.turnaround);
                 send.protect(contexts.send, &mut self.side.stats);
                 let mut stream = Stream { receive, send, reports: None };
                 stream.report(now, &self.side.config, self.start.seed(), params.rtcp_mux);
