@@ -33,5 +33,5 @@ pub use player::{PlayFeed, PlaySource};
 pub use recorder::{record_tap, RecordDrain, RecordTap};
 pub use reporter::{Heard, Reporter, ReporterConfig, RtcpStats, Said, SyncPoint};
 pub use rtp_stream::{Channel, RtpStream, RtpStreamConfig};
-pub use session::{FilterFn, Session, TapFn, FILTER_ROOM};
+pub use session::{FilterFn, Session, TapFn, FILTER_ROOM, TURNAROUND};
 pub use vad::{VadConfig, VoiceChange};

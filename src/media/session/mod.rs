@@ -48,6 +48,7 @@ use tap::Tap;
 use voice::Voice;
 
 pub use filter::{FilterFn, FILTER_ROOM};
+pub use send::TURNAROUND;
 pub use tap::TapFn;
 
 /// Events that wait to be polled; the worker polls after every call.
@@ -236,6 +237,7 @@ impl Session {
                     ptime,
                 );
                 send.set_turnaround(self.turnaround);
+                send.align_again();
                 send.protect(contexts.send, &mut self.side.stats);
                 let mut stream = Stream { receive, send, reports: None };
                 stream.report(now, &self.side.config, self.start.seed(), params.rtcp_mux);

@@ -180,12 +180,12 @@ impl Send {
         self.from_host = resampler(rate, &self.codec);
     }
 
-    /// Time from a playout tick to the send tick; zero takes both together.
+    /// Time from a playout tick to the send tick; zero takes both together. A grid that runs already moves there in steps.
     pub fn set_turnaround(&mut self, turnaround: Duration) {
         let turnaround_ns = u64::try_from(turnaround.as_nanos()).unwrap_or(u64::MAX);
         if turnaround_ns != self.turnaround_ns {
             self.turnaround_ns = turnaround_ns;
-            self.align_again();
+            self.align_left_ns = self.frame_ns;
         }
     }
     /// How much too early a send tick may be taken.
