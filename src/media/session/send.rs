@@ -278,7 +278,8 @@ impl Send {
     }
 
     /// Moves the grid a step towards its place behind the playout tick. It never crosses that tick: a
-    /// host that writes back what it reads would be left with a frame more, and with its delay, for good.
+    /// host that writes back what it reads would be left with a frame more, and with its delay, for good. Where both are taken
+    /// at once such a host has that frame already, and the grid goes the shorter way.
     fn align(&mut self, playout: Time) {
         let frame = self.frame_ns as i64;
         let behind = self.next.as_nanos().wrapping_sub(playout.as_nanos()) as i64;
@@ -290,7 +291,10 @@ impl Send {
         }
         // Mostly it is within the frame, and a division is spared.
         let into = if (0..frame).contains(&behind) { behind } else { behind.rem_euclid(frame) };
-        let excess = into - wanted;
+        let excess = match into - wanted {
+            excess if self.turnaround_ns == 0 && excess > frame / 2 => excess - frame,
+            excess => excess,
+        };
         if excess.unsigned_abs() < ALIGN_NEAR_NS || self.align_left_ns < ALIGN_STEP_NS {
             return;
         }
