@@ -43,6 +43,8 @@ struct End {
     port: u16,
     events: Vec<MediaEvent>,
     sent: Vec<(Time, Vec<u8>)>,
+    /// How often something was due.
+    turns: usize,
 }
 
 struct World {
@@ -58,7 +60,7 @@ impl World {
         let mut rng = SeededRng::new(seed);
         let mut end = |port| {
             let (session, host) = Session::new(config.clone(), &mut rng, Time::ZERO);
-            End { session, host, port, events: Vec::new(), sent: Vec::new() }
+            End { session, host, port, events: Vec::new(), sent: Vec::new(), turns: 0 }
         };
         let ends = [end(1000), end(2000)];
         World { now: Time::from_secs(5), ends, wire: Vec::new(), line, rng }
@@ -92,6 +94,8 @@ impl World {
             }
             for i in 0..2 {
                 let mut out = Vec::new();
+                let due = self.ends[i].session.next_deadline().is_some_and(|at| at <= now);
+                self.ends[i].turns += usize::from(due);
                 self.ends[i].session.handle_deadline(now, &mut |to, b| out.push((to, b.to_vec())));
                 for (to, bytes) in out {
                     self.ends[i].sent.push((now, bytes.clone()));
@@ -307,6 +311,40 @@ fn a_session_that_plays_and_sends_in_one_turn_does_so_again_after_its_peer_was_l
         let had = turns_in_ten_seconds(Duration::ZERO, Duration::ZERO, Duration::from_millis(3), jump);
         assert!(had.abs_diff(500) <= 10, "{jump:?}: {had}");
     }
+}
+
+/// Two sessions that hear each other, each with this time between what it plays and what it sends. For each: the packets that
+/// were sent in 100 seconds beyond 5,000, when they have had 50 seconds to find their pace; and how often anything was due.
+fn at_pace(turnaround: [Duration; 2]) -> [(i64, usize); 2] {
+    let config = SessionConfig { jitter_min: Duration::from_millis(40), ..config() };
+    let mut w = World::new(6, config, Line { delay_us: 50, jitter_us: 100, ..Line::default() });
+    for (end, remote) in [(0, 2000), (1, 1000)] {
+        w.ends[end].session.set_turnaround(turnaround[end]);
+        let now = w.now;
+        w.ends[end].session.configure(now, &params(remote)).expect("G.711");
+        w.run(now + Duration::from_micros(7_300), &mut |_, _| {});
+    }
+    let until = w.now + Duration::from_secs(50);
+    w.run(until, &mut |_, _| {});
+    let before = [0, 1].map(|end| (w.ends[end].sent.len(), w.ends[end].turns));
+    let until = w.now + Duration::from_secs(100);
+    w.run(until, &mut |_, _| {});
+    [0, 1].map(|end| {
+        let (sent, turns) = before[end];
+        ((w.ends[end].sent.len() - sent) as i64 - 5_000, w.ends[end].turns - turns)
+    })
+}
+
+#[test]
+fn two_sessions_that_follow_each_other_are_never_faster_than_two_hundred_millionths() {
+    let at_once = Duration::ZERO;
+    for turnaround in [[TURNAROUND, TURNAROUND], [at_once, TURNAROUND], [TURNAROUND, at_once]] {
+        let had = at_pace(turnaround);
+        assert!(had.iter().all(|(more, _)| more.abs() <= 1), "{turnaround:?}: {had:?}");
+    }
+    // These rest, and stay together.
+    let had = at_pace([at_once, at_once]);
+    assert!(had.iter().all(|(more, turns)| *more == 0 && turns.abs_diff(5_000) <= 10), "{had:?}");
 }
 
 #[test]
