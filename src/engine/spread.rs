@@ -3,7 +3,6 @@
 //! A stream plays when its peer's packets say so. Where too many play at one instant (their peers are one machine that
 //! sends to all at once), the next one is held back a little, and stays so.
 
-use crate::media::TURNAROUND;
 use crate::util::{Time, SLOT};
 use std::time::Duration;
 
@@ -19,10 +18,9 @@ const GOLDEN: u32 = 0x9e37_79b9;
 
 /// From so many streams on they are spread.
 pub const CROWD: usize = 24;
-/// From so many streams on a stream plays and sends at once: its memory is looked at once an interval, not twice.
+/// From so many streams on a new one plays and sends at once: its memory is looked at once an interval, not twice. Those that
+/// were there stay as they are: a host that writes back just in time what it reads would be late by a frame.
 pub const THRONG: usize = 256;
-/// With so few left they are no throng any more.
-const THRONG_OVER: usize = 128;
 /// From so many streams on there are enough in each slot.
 const PLENTY: usize = 1536;
 
@@ -41,12 +39,11 @@ pub struct Spread {
     load: [u32; PLACES],
     streams: u32,
     opened: u32,
-    throng: bool,
 }
 
 impl Default for Spread {
     fn default() -> Spread {
-        Spread { load: [0; PLACES], streams: 0, opened: 0, throng: false }
+        Spread { load: [0; PLACES], streams: 0, opened: 0 }
     }
 }
 
@@ -56,21 +53,6 @@ impl Spread {
         self.opened = self.opened.wrapping_add(1);
         let part = u64::from(self.opened.wrapping_mul(GOLDEN));
         Duration::from_nanos((INTERVAL.as_nanos() as u64 * part) >> 32)
-    }
-
-    /// There are so many streams now; true: for all of them the turnaround is another one from now on.
-    pub fn count(&mut self, streams: usize) -> bool {
-        let before = self.throng;
-        self.throng = streams >= if before { THRONG_OVER } else { THRONG };
-        self.throng != before
-    }
-    /// Time for a host between what it reads and what it writes.
-    pub fn turnaround(&self) -> Duration {
-        if self.throng {
-            Duration::ZERO
-        } else {
-            TURNAROUND
-        }
     }
 
     /// A stream begins to play at `at`: its place, and how much later it should play.
@@ -105,22 +87,6 @@ mod tests {
     #[test]
     fn a_throng_takes_two_slots_at_once_until_each_has_enough_streams() {
         assert_eq!([1, THRONG - 1, THRONG, PLENTY - 1, PLENTY, 5000].map(slots_a_turn), [1, 1, 2, 2, 1, 1]);
-    }
-
-    #[test]
-    fn a_throng_is_over_when_half_of_it_has_gone() {
-        let mut spread = Spread::default();
-        for (streams, changes, throng) in [
-            (THRONG - 1, false, false),
-            (THRONG, true, true),
-            (5000, false, true),
-            (THRONG_OVER, false, true),
-            (THRONG_OVER - 1, true, false),
-            (THRONG - 1, false, false),
-        ] {
-            assert_eq!(spread.count(streams), changes, "{streams}");
-            assert_eq!(spread.turnaround().is_zero(), throng, "{streams}");
-        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::fd::Wake;
 use super::link::Link;
 use super::pending::Pending;
 use super::receiver::Receiver;
-use super::spread::{self, Spread, CROWD};
+use super::spread::{self, Spread, CROWD, THRONG};
 use super::stream::{Sent, Stream};
 use super::thread;
 use super::trim;
@@ -267,11 +267,12 @@ impl Worker {
         if self.streams.len() >= CROWD {
             stream.session.set_send_phase(self.spread.send_phase());
         }
-        stream.session.set_turnaround(self.spread.turnaround());
+        if self.streams.len() >= THRONG {
+            stream.session.set_turnaround(Duration::ZERO);
+        }
         let (id, own) = (stream.id, stream.own_socket());
         let key = self.streams.insert(stream);
         self.keys.insert(id, key);
-        self.count_streams();
         if let Some(fd) = own {
             udp::stamp_arrivals(fd);
             if let Err(error) = self.epoll.add(fd, key.to_u64()) {
@@ -280,14 +281,6 @@ impl Worker {
             }
         }
         self.settle_stream(key, true);
-    }
-
-    /// All streams of a throng play and send at once, also those that were there before.
-    fn count_streams(&mut self) {
-        if self.spread.count(self.streams.len()) {
-            let turnaround = self.spread.turnaround();
-            self.streams.iter_mut().for_each(|(_, stream)| stream.session.set_turnaround(turnaround));
-        }
     }
 
     /// Runs `work` on a call's stream, then what follows from it.
@@ -461,7 +454,6 @@ impl Worker {
         let Some(stream) = self.streams.remove(key) else { return };
         let call = stream.id;
         self.keys.remove(&call);
-        self.count_streams();
         if let Some(socket) = stream.shared_socket().and_then(|index| self.shared.get_mut(index)) {
             socket.remove(key);
             self.pending.forget(key);

@@ -23,7 +23,7 @@ impl Session {
     }
     /// How long after a frame is handed to the host the next one is sent, so that a host which writes back what it reads
     /// loses no packet interval ([`super::TURNAROUND`] as a rule). Zero does both at once, for a worker with very many sessions.
-    /// May change at any time: the peer does not notice.
+    /// A host that writes back what it reads has a frame less or more to be sent when this changes, so it is best said once.
     pub fn set_turnaround(&mut self, turnaround: Duration) {
         self.turnaround = turnaround;
         if let Some(stream) = &mut self.stream {
