@@ -188,7 +188,7 @@ static int listen_sip(void)
 
 static int64_t slot_at;
 static int slot_number;
-static int64_t latest; /* how late the far side itself was, at worst, in the window */
+static int64_t latest; /* how late the far side itself was, at worst; the host hears that from the first call on */
 
 /* One millisecond of the far side's life. */
 static void slot(void)
@@ -296,7 +296,6 @@ static void calls(int argc, char **argv, const char *ports)
     rss_begin = rss_kib(app.pid);
     struct account a = take_account();
     media_window_begins();
-    latest = 0;
     for_seconds(window / 2);
     sleep_until(now_ns() + (int64_t)(number(argc, argv, "away", 0) * 1e6));
     for_seconds(window / 2);
