@@ -78,6 +78,31 @@ static inline void raise_descriptors(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* ---- work that is always the same ------------------------------------------------------------------------------- */
+
+/* A socket whose datagrams come back to itself. */
+static inline int socket_to_itself(void)
+{
+    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof own;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&own, len) || getsockname(fd, (struct sockaddr *)&own, &len) ||
+        connect(fd, (struct sockaddr *)&own, len))
+        die("no socket: %s", strerror(errno));
+    return fd;
+}
+
+/* So many datagrams, one after the other; how long it took. */
+static inline int64_t send_to_itself(int fd, int times)
+{
+    char datagram[FRAME] = {0};
+    int64_t begin = now_ns();
+    for (int i = 0; i < times; i++)
+        if (send(fd, datagram, sizeof datagram, 0) < 0 || recv(fd, datagram, sizeof datagram, 0) < 0)
+            die("loopback: %s", strerror(errno));
+    return now_ns() - begin;
+}
+
 /* ---- options: `name=value` words -------------------------------------------------------------------------------- */
 
 static inline const char *word(int argc, char **argv, const char *name, const char *otherwise)

@@ -19,19 +19,10 @@ static int by_size(const void *a, const void *b)
 
 int main(int argc, char **argv)
 {
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof own;
-    char datagram[FRAME] = {0};
-    int fd = socket(AF_INET, SOCK_DGRAM, 0), count = 0;
-    if (fd < 0 || bind(fd, (struct sockaddr *)&own, len) || getsockname(fd, (struct sockaddr *)&own, &len) ||
-        connect(fd, (struct sockaddr *)&own, len))
-        die("no socket: %s", strerror(errno));
+    int fd = socket_to_itself(), count = 0;
     int64_t at = now_ns(), due = at, end = at + (int64_t)(number(argc, argv, "seconds", 20) * 1e9);
     while (at < end && count < MOST) {
-        for (int i = 0; i < BIT; i++)
-            if (send(fd, datagram, sizeof datagram, 0) < 0 || recv(fd, datagram, sizeof datagram, 0) < 0)
-                die("loopback: %s", strerror(errno));
-        took[count++] = now_ns() - at;
+        took[count++] = send_to_itself(fd, BIT);
         due += EVERY;
         sleep_until(due);
         at = now_ns();

@@ -27,27 +27,12 @@ static void *wait_for_end(void *unused)
     return unused;
 }
 
-static int to_itself(void)
-{
-    struct sockaddr_in own = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof own;
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&own, len) || getsockname(fd, (struct sockaddr *)&own, &len) ||
-        connect(fd, (struct sockaddr *)&own, len))
-        die("no socket: %s", strerror(errno));
-    return fd;
-}
-
 /* It finds the caches as others left them, as the packets of calls do. */
 static void work(int fd, int64_t since_begin)
 {
-    char datagram[FRAME] = {0};
-    int64_t cell = since_begin / CELL_NS, at = now_ns();
-    for (int i = 0; i < BIT; i++)
-        if (send(fd, datagram, sizeof datagram, 0) < 0 || recv(fd, datagram, sizeof datagram, 0) < 0)
-            die("loopback: %s", strerror(errno));
+    int64_t cell = since_begin / CELL_NS, ns = send_to_itself(fd, BIT);
     if (cell < CELLS) {
-        cells[cell].ns += now_ns() - at;
+        cells[cell].ns += ns;
         cells[cell].bits++;
     }
 }
@@ -55,7 +40,7 @@ static void work(int fd, int64_t since_begin)
 int main(void)
 {
     pthread_t waiter;
-    int fd = to_itself();
+    int fd = socket_to_itself();
     struct sched_param first = {.sched_priority = sched_get_priority_max(SCHED_FIFO)};
     int64_t worst = 0, begin = now_ns(), due = begin;
     long ticks = 0, late1 = 0, late5 = 0;

@@ -35,7 +35,7 @@ def run(house):
             machine = witness.answer(10)
         house.add(f"{count} calls, {name}, {SECONDS} s: delivered", min(figures["delivered"], carry.delivered_in(figures)), "%", least=99.999)
         house.add(f"{count} calls: send instants off by, p99", figures["interval_p99_ms"], "ms", most=1)
-        house.add(f"{count} calls: send instants off by, max", figures["interval_max_ms"], "ms", "an idle witness", machine["max_ms"], most=20)
+        house.add(f"{count} calls: send instants off by, max", figures["interval_max_ms"], "ms", "the witness", machine["max_ms"], most=20)
         house.note(load.sentence())
         house.note(load.slowness(machine))
         house.note(f"the host's thread woke up more than an interval late {figures['host']['late']} times; the far side was late by up to {figures['far_late_max_ms']:.1f} ms, which is concealed and counts as not delivered")
@@ -46,7 +46,7 @@ def run(house):
 
 class Load:
     """What the same calls take of the core in each quarter of a second, and what the machine that it is a guest of takes.
-    Where that is all of it, the core was too slow for them just then, and what comes late there comes of it."""
+    Where that is all of it, the core was too slow for them just then."""
 
     def __init__(self, count):
         self.begin = count / RATE + SETTLE
@@ -81,7 +81,7 @@ class Load:
 
     def slowness(self, witness):
         """How much slower than by median the witness's work was in each quarter, beside the calls: work that is always the same
-        and has nothing to do with them. A quarter is as full as they made it where their median share does not fill it even so."""
+        and has nothing to do with them. That alone explains a full quarter where their median share, slower by as much, fills it."""
         begin, took = witness["begin_s"], witness["took_us"]
         usual = statistics.median(t for t in took if t > 0)
 
